@@ -1,0 +1,174 @@
+"""Captioning: what the hub costs over the bare pipeline, and what micro-batching wins with a class of 32 at once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+from PIL import Image
+
+from bench.report import in_turns, publish, spread
+from bench.startup import answers
+from demos import discover
+from demos.captioning import DEMO
+from demos.captioning.options import CaptionOptions, CaptionRequest
+from hub.batch import Watch
+from hub.runtime import Hub
+from hub.settings import Settings
+from tests.app import free_port
+
+ROOT = Path(__file__).resolve().parent.parent
+PICTURE = ROOT / DEMO.examples[0]["image"]
+ALONE_ROUNDS = 40
+CLASS_ROUNDS = 5
+STUDENTS = 32
+PLAIN_APP = f"""
+import sys, gradio as gr, torch
+from transformers import BlipForConditionalGeneration, BlipProcessor
+processor = BlipProcessor.from_pretrained("{DEMO.models[0].folder}")
+model = BlipForConditionalGeneration.from_pretrained("{DEMO.models[0].folder}", dtype=torch.float32).eval()
+def caption(image):
+    inputs = processor(images=image, return_tensors="pt")
+    with torch.inference_mode():
+        tokens = model.generate(**inputs, max_new_tokens=40)
+    return processor.decode(tokens[0], skip_special_tokens=True)
+gr.Interface(caption, gr.Image(type="pil"), "text", api_name="caption").launch(server_port=int(sys.argv[1]), quiet=True)
+"""
+
+
+def overhead() -> list[tuple[str, str]]:
+    """Time one request through the hub and through the bare pipeline, in turns."""
+    hub = Hub(Settings(models="embedded", batch_window_ms=0))
+    card = DEMO.models[0]
+    request = CaptionRequest(Image.open(PICTURE).convert("RGB"), CaptionOptions())
+    hub.run("bench", DEMO, card, request)
+    with hub.lease(DEMO, card, hub.jobs.open("bench", "lease").token, lambda text, fraction: None) as lease:
+        pipeline = lease.value
+
+        def through_hub() -> float:
+            started = time.perf_counter()
+            hub.run("bench", DEMO, card, request)
+            return time.perf_counter() - started
+
+        def bare() -> float:
+            started = time.perf_counter()
+            pipeline([request], Watch())
+            return time.perf_counter() - started
+
+        in_turns(through_hub, bare, 5)
+        ours, theirs = in_turns(through_hub, bare, ALONE_ROUNDS)
+    extra_ms = (statistics.median(ours) - statistics.median(theirs)) * 1000
+    return [
+        ("one caption, bare pipeline", spread(theirs, "ms", 1000)),
+        ("one caption, through the hub (window 0)", spread(ours, "ms", 1000)),
+        (
+            "the hub's cost (target: at most 10 % or 15 ms)",
+            f"{extra_ms:.1f} ms, {extra_ms / 10 / statistics.median(theirs):.1f} %",
+        ),
+    ]
+
+
+class Server:
+    """A Gradio app in a process of its own, and a class that asks it all at once."""
+
+    def __init__(self, command: list[str]) -> None:
+        self.port = free_port()
+        self.process = subprocess.Popen([*command, str(self.port)], cwd=ROOT, stdout=subprocess.DEVNULL)
+        while not answers(self.port):
+            if self.process.poll() is not None:
+                raise RuntimeError(f"the server ended with status {self.process.returncode}")
+            time.sleep(0.05)
+
+    def class_of(self, students: int) -> float:
+        """Return the seconds until `students` simultaneous requests are all answered."""
+        return asyncio.run(self._class_of(students))
+
+    async def _class_of(self, students: int) -> float:
+        address = f"http://127.0.0.1:{self.port}/gradio_api"
+        limits = httpx.Limits(max_connections=2 * students)
+        async with httpx.AsyncClient(timeout=300, limits=limits) as client:
+            upload = await client.post(f"{address}/upload", files={"files": PICTURE.open("rb")})
+            picture = {"path": upload.json()[0], "meta": {"_type": "gradio.FileData"}}
+            started = time.perf_counter()
+            await asyncio.gather(*(self._ask(client, address, picture) for _ in range(students)))
+            return time.perf_counter() - started
+
+    async def _ask(self, client: httpx.AsyncClient, address: str, picture: dict[str, Any]) -> None:
+        info = (await client.get(f"{address}/info")).json() if not hasattr(self, "defaults") else None
+        if info is not None:
+            parameters = info["named_endpoints"]["/caption"]["parameters"]
+            self.defaults = [parameter.get("parameter_default") for parameter in parameters[1:]]
+        event = (await client.post(f"{address}/call/caption", json={"data": [picture, *self.defaults]})).json()
+        async with client.stream("GET", f"{address}/call/caption/{event['event_id']}") as stream:
+            answer = ""
+            async for line in stream.aiter_lines():
+                if line.startswith("event: "):
+                    answer = line.removeprefix("event: ")
+                elif line.startswith("data: ") and answer == "complete":
+                    assert json.loads(line.removeprefix("data: "))[0]
+                    return
+        raise RuntimeError(f"no caption came back: {answer}")
+
+    def peak_mb(self) -> float:
+        """Return the process's peak resident memory so far."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+    def close(self) -> None:
+        """End the server."""
+        self.process.terminate()
+        self.process.wait()
+
+
+def throughput() -> list[tuple[str, str]]:
+    """Let a class of 32 caption at once, here and on a plain one-function Gradio app with the same model."""
+    with tempfile.TemporaryDirectory() as temp:
+        ours = Server([sys.executable, "app.py", "--models", "embedded", "--temp-dir", temp, "--port"])
+        theirs = Server([sys.executable, "-c", PLAIN_APP])
+        try:
+            ours.class_of(2)
+            theirs.class_of(2)
+            here, there = in_turns(lambda: ours.class_of(STUDENTS), lambda: theirs.class_of(STUDENTS), CLASS_ROUNDS)
+            ratio = statistics.median(b / a for a, b in zip(here, there, strict=True))
+            return [
+                (f"{STUDENTS} captions at once, plain Gradio app", spread(there)),
+                (f"{STUDENTS} captions at once, Lectern", spread(here)),
+                ("throughput, times the plain app's (target: at least 3)", f"{ratio:.2f}"),
+                ("peak memory, plain app", f"{theirs.peak_mb():.0f} MB"),
+                ("peak memory, Lectern", f"{ours.peak_mb():.0f} MB"),
+            ]
+        finally:
+            ours.close()
+            theirs.close()
+
+
+def main() -> None:
+    """Run both comparisons."""
+    discover()
+    rows = [*throughput(), *overhead()]
+    rows.append(
+        (
+            "peak memory of the hub with captioning alone",
+            f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB",
+        )
+    )
+    publish(
+        "captioning",
+        "Captioning: the hub's cost and a class at once",
+        rows,
+        f"Median and range; {ALONE_ROUNDS} runs alone and {CLASS_ROUNDS} classes of each kind, in turns. "
+        "Greedy decoding. Lectern's endpoint also returns per-word probabilities; the plain app returns text only.",
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+"""CSS of the captioning result: words coloured by probability, and the map of the chosen word over the picture."""
+
+from __future__ import annotations
+
+MOST_WORDS = 64  # words that can show a map of their own; the longest caption a tab asks for is shorter
+
+RULES = """
+.captioning { font-size: 1.6rem; line-height: 2.4rem; }
+.captioning input { position: absolute; opacity: 0; pointer-events: none; }
+.captioning label { display: inline-block; margin: 0 .12em .2em; padding: 0 .28em; border-radius: .3em; cursor: pointer;
+  line-height: 1.15; text-align: center;
+  background: hsl(calc(var(--p) * 160) 65% 50% / calc(.65 - .45 * var(--p))); }
+.captioning label small { display: block; font-size: .62rem; opacity: .75; }
+.captioning input:checked + label { outline: 2px solid var(--primary-500); }
+.captioning input:focus-visible + label { outline: 3px dashed var(--primary-500); }
+.captioning-stage { position: relative; max-width: 420px; margin-top: .5rem; }
+.captioning-stage img { display: block; width: 100%; border-radius: .4rem; }
+.captioning-stage img + img { position: absolute; inset: 0; height: 100%; opacity: 0; }
+.captioning-truth summary { cursor: pointer; color: var(--body-text-color-subdued); }
+"""
+
+# The k-th radio button shows the k-th overlay, which follows the picture itself: no script needed.
+CHOSEN = "".join(
+    f".captioning input:nth-of-type({k}):checked ~ .captioning-stage img:nth-of-type({k + 1}) {{ opacity: 1; }}\n"
+    for k in range(1, MOST_WORDS + 1)
+)
+
+CSS = RULES + CHOSEN

@@ -1,0 +1,194 @@
+"""The captioning tab: a picture in, words out, each word with how sure the model was and where it looked."""
+
+from __future__ import annotations
+
+import base64
+import io
+import random
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from PIL import Image
+
+from demos.captioning import DEMO
+from demos.captioning.options import CaptionOptions, CaptionRequest
+from demos.captioning.pipeline import Caption, Captions
+from hub import guard, ui
+from hub.options import checked
+from hub.runtime import Hub, Outcome
+
+SCENE_PX = 512  # a new scene, as drawn; models resize it themselves
+SCENE_KEY = "tabletop-seed"  # PNG text chunk: lets a picture say what is truly on it, even after a download
+SHOWN_PX = 420  # the picture under the attention maps
+OVERLAY_PX = 24  # attention maps are tiny; the browser enlarges them smoothly
+
+
+def build(hub: Hub) -> None:
+    """Lay out the tab and connect it."""
+
+    def request(image: str | None, **options: Any) -> CaptionRequest:
+        picture = guard.picture(image, hub.limits)
+        return CaptionRequest(picture.image, checked(CaptionOptions, options), picture.notes, scene_seed(picture.text))
+
+    with ui.tab(hub, DEMO) as tab:
+        with tab.inputs():
+            picture = ui.picture_input(height=320, elem_id="captioning-picture")
+            with gr.Row():
+                new_scene = gr.Button("New scene", size="sm", elem_id="captioning-new-scene")
+            options = ui.controls(CaptionOptions, names=("prompt", "strategy"))
+            with gr.Accordion("Decoding", open=False):
+                rest = [name for name in CaptionOptions.__dataclass_fields__ if name not in options]
+                options |= ui.controls(CaptionOptions, names=rest)
+        tab.results(panel)
+        tab.connect(
+            {"image": picture, **options},
+            request=request,
+            draw=draw,
+            answer=answer,
+            draw_step=draw_step,
+            also_run_on=[options["prompt"].submit],  # type: ignore[attr-defined]
+            example_label="Examples (click one to caption it)",
+        )
+        new_scene.click(render_scene, None, picture, api_visibility="private", show_progress="minimal")
+
+
+def panel() -> Sequence[Any]:
+    """Draw one result: the caption with its attention maps, the truth where it is known, and the candidates."""
+    words = gr.HTML(elem_classes="captioning-words")
+    truth = gr.HTML()
+    with gr.Accordion("Explain", open=False):
+        details = gr.HTML()
+    return words, truth, details
+
+
+def draw(outcome: Outcome, request: CaptionRequest) -> tuple[str, str, str]:
+    """Turn an outcome into the HTML of the panel."""
+    captions: Captions = outcome.result
+    return (
+        words_html(captions.candidates[0], request.image, outcome.run.id + outcome.run.source),
+        truth_html(captions.candidates[0].text, request.scene_seed),
+        details_html(captions, DEMO.card_of(outcome.run.source).limits, request.notes),
+    )
+
+
+def draw_step(text: str) -> str:
+    """Show the words so far."""
+    return f'<div class="lectern-status">{escape(text)} …</div>'
+
+
+def answer(outcome: Outcome) -> dict[str, Any]:
+    """Turn an outcome into the JSON answer of the endpoint."""
+    captions: Captions = outcome.result
+    return {
+        "caption": captions.candidates[0].text,
+        "candidates": [
+            {
+                "caption": candidate.text,
+                "log_probability": candidate.log_probability,
+                "words": [{"word": word.text, "probability": word.probability} for word in candidate.words],
+            }
+            for candidate in captions.candidates
+        ],
+        "notes": list(captions.notes),
+    }
+
+
+def render_scene() -> Image.Image:
+    """Draw a scene nobody has seen; the picture carries its seed, so the truth can be revealed after the run."""
+    from tabletop.render import render
+    from tabletop.sampling import sample_scene
+    from tabletop.world import TEST_SEEDS
+
+    seed = random.choice(TEST_SEEDS)
+    image = Image.fromarray(render(sample_scene(seed), SCENE_PX).rgb)
+    image.info[SCENE_KEY] = str(seed)
+    return image
+
+
+def scene_seed(text: Any) -> int | None:
+    """Read the seed a New scene carries; None for any other picture."""
+    seed = text.get(SCENE_KEY, "")
+    return int(seed) if seed.isdecimal() and len(seed) <= 9 else None
+
+
+def words_html(caption: Caption, image: Image.Image, group: str) -> str:
+    """Draw the caption's words, coloured by probability; choosing one shows where the model looked for it."""
+    group = escape(group)
+    words: list[str] = []
+    overlays: list[str] = []
+    for number, word in enumerate(caption.words):
+        percent = f"{word.probability:.0%}"
+        words.append(
+            f'<input type="radio" name="{group}" id="{group}-{number}">'
+            f'<label for="{group}-{number}" title="probability {percent}" style="--p:{word.probability:.3f}">'
+            f"{escape(word.text)}<small>{percent}</small></label>"
+        )
+        overlays.append(
+            "<img alt='' />" if word.attention is None else f'<img alt="" src="{overlay(word.attention)}" />'
+        )
+    shown = image.copy()
+    shown.thumbnail((SHOWN_PX, SHOWN_PX))
+    stage = f'<img src="{data_uri(shown, "JPEG")}" alt="the picture that was captioned" />' + "".join(overlays)
+    return (
+        f'<div class="captioning" role="group" aria-label="{escape(caption.text)}">'
+        f'{"".join(words)}<div class="captioning-stage">{stage}</div></div>'
+    )
+
+
+def truth_html(text: str, seed: int | None) -> str:
+    """Reveal the true caption of a New scene, and what the model got right."""
+    if seed is None:
+        return ""
+    from tabletop.captions import caption, check, parse
+    from tabletop.sampling import sample_scene
+
+    scene = sample_scene(seed)
+    claims = parse(text)
+    if claims is None:
+        verdict = "The model's sentence is outside the tabletop grammar, so it cannot be marked."
+    else:
+        marked = check(claims, scene)
+        verdict = f"{marked.recalled} of {len(scene.solids)} solids named with the right colour and shape; "
+        verdict += "every stated fact is true." if marked.all_true else "not every stated fact is true."
+    return (
+        f'<details class="captioning-truth"><summary>Reveal the truth</summary>'
+        f"<p><b>{escape(caption(scene))}</b></p><p>{escape(verdict)}</p></details>"
+    )
+
+
+def details_html(captions: Captions, limits: str, notes: Sequence[str]) -> str:
+    """List the candidates with their scores, what the maps show, and the model's limits."""
+    rows = "".join(
+        f"<tr><td>{escape(candidate.text)}</td><td>{candidate.log_probability:.2f}</td>"
+        f"<td>{np.exp(candidate.score):.0%}</td></tr>"
+        for candidate in captions.candidates
+    )
+    remarks = "".join(f"<p>{escape(note[0].upper() + note[1:])}.</p>" for note in (*notes, *captions.notes))
+    return (
+        '<table class="lectern-card"><tr><th>Candidate</th><th>log-probability</th><th>per token</th></tr>'
+        f"{rows}</table>"
+        "<p>The small number under a word is the softmax probability the model gave it, given the words before it. "
+        "The log-probability sums over the sentence, so longer ones score lower; per token it is averaged.</p>"
+        f"<p>{escape(captions.attention_note)}</p>{remarks}<p><b>Limits.</b> {escape(limits)}</p>"
+    )
+
+
+def overlay(attention: np.ndarray[Any, np.dtype[np.float32]]) -> str:
+    """Turn an attention map (h, w) into a see-through picture: opaque red where the model looked most."""
+    relative = attention / max(float(attention.max()), 1e-9)
+    alpha = Image.fromarray((relative * 255).astype(np.uint8)).resize(
+        (OVERLAY_PX, OVERLAY_PX), Image.Resampling.BILINEAR
+    )
+    red = Image.new("RGBA", alpha.size, (230, 30, 60, 0))
+    red.putalpha(alpha.point(lambda value: value * 0.8))
+    return data_uri(red, "PNG")
+
+
+def data_uri(image: Image.Image, kind: str) -> str:
+    """Encode a picture into the page itself."""
+    buffer = io.BytesIO()
+    image.save(buffer, kind)
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -1,0 +1,47 @@
+"""A model card: what a demo may load, and everything the user should know before trusting it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+MODELS_DIR = Path(__file__).resolve().parent.parent / "assets" / "models"
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """One model a demo offers in its picker."""
+
+    key: str  # short and stable: used by the API and in settings
+    label: str  # what the picker shows
+    source: str  # a folder under assets/models (embedded) or a Hub id "owner/name"
+    task: str  # the Hub's pipeline tag
+    family: str  # which loading code of the demo reads it
+    licence: str  # SPDX id where there is one
+    download_bytes: int  # 0 for an embedded model
+    memory_bytes: int  # weights in memory at the dtype used; the pool replaces it by what it measures
+    knows: str  # what it was trained on, in one sentence
+    limits: str  # what it cannot do, in one sentence
+    citation: str
+    revision: str = "main"  # a commit of the Hub repository; "main" where no public source names one
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the weights ship with Lectern."""
+        return "/" not in self.source
+
+    @property
+    def folder(self) -> Path:
+        """The folder of an embedded model.
+
+        Raises:
+            ValueError: for a Hub model, which has no folder until it is fetched.
+        """
+        if not self.embedded:
+            raise ValueError(f"{self.key} is a Hub model; fetch it first")
+        return MODELS_DIR / self.source
+
+    @property
+    def pinned(self) -> bool:
+        """Whether the revision is a fixed commit (always so for an embedded model)."""
+        return self.embedded or len(self.revision) == 40

@@ -1,0 +1,71 @@
+"""The device gate: one piece of work at a time on a device, first come, first served.
+
+Gradio's queue limits how many events are admitted, but a cancelled event gives its place back while its thread still
+computes. The gate is taken inside the work itself and given back only when the work has really ended. A place in the
+line is a ticket, not a lock owned by a thread, so whichever thread ends the work may give it back.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hub.errors import Cancelled
+from hub.jobs import CancelToken
+
+
+class DeviceGate:
+    """Serialises work on one device."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._line: deque[object] = deque()  # the first ticket is the holder's
+        self.peak = 0  # most holders ever at once; anything but 1 is a bug, and tests read it
+        self._holders = 0
+
+    @contextmanager
+    def hold(self, token: CancelToken) -> Iterator[None]:
+        """Wait for the device and hold it.
+
+        Raises:
+            Cancelled: when `token` is cancelled while waiting.
+        """
+        ticket = object()
+        forget = token.listen(self._wake)
+        try:
+            with self._changed:
+                self._line.append(ticket)
+                self._changed.wait_for(lambda: self._line[0] is ticket or token.cancelled)
+                if token.cancelled:
+                    self._line.remove(ticket)
+                    self._changed.notify_all()
+                    raise Cancelled
+                self._holders += 1
+                self.peak = max(self.peak, self._holders)
+        finally:
+            forget()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._holders -= 1
+                self._line.remove(ticket)
+                self._changed.notify_all()
+
+    @property
+    def waiting(self) -> int:
+        """How many stand in line behind the holder."""
+        with self._changed:
+            return max(0, len(self._line) - 1)
+
+    @property
+    def free(self) -> bool:
+        """Whether nobody holds the device or waits for it."""
+        with self._changed:
+            return not self._line
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()

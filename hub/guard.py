@@ -1,0 +1,123 @@
+"""Checks of everything a user can send, before it reaches a model. Every refusal says what is allowed."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from hub.errors import InvalidInput
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+ACCEPTED = "PNG, JPEG, WebP, GIF, BMP or TIFF"
+MIN_SIDE_PX = 8
+HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"avif")
+
+# Our own limit on pixels is checked from the header, before anything is decoded.
+Image.MAX_IMAGE_PIXELS = None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The largest picture that is taken."""
+
+    megapixels: float = 50.0
+    megabytes: float = 20.0
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A checked picture: upright, RGB, 8 bits a channel; `notes` say what was done to get there.
+
+    `text` are the text chunks of a PNG: where Lectern's own pictures carry how they were made.
+    """
+
+    image: Image.Image
+    notes: tuple[str, ...] = ()
+    text: Mapping[str, str] = field(default_factory=dict)
+
+
+def picture(source: str | Path | Image.Image | None, limits: Limits = Limits()) -> Picture:
+    """Open and check a picture: a path of an uploaded file, or a PIL image.
+
+    Orientation tags are honoured, transparency is laid on white, 16-bit and grey pictures become 8-bit RGB, and the
+    first frame of an animation is taken.
+
+    Raises:
+        InvalidInput: for nothing, no picture, a format or a size that is not taken, or a damaged file.
+    """
+    if source is None:
+        raise InvalidInput("There is no picture yet.", "Upload one, take one with the camera, or click an example.")
+    if isinstance(source, Image.Image):
+        _check_size(source.size, limits)
+        return _upright_rgb(source)
+    path = Path(source)
+    if path.stat().st_size > limits.megabytes * 1e6:
+        raise InvalidInput(
+            f"The file has {path.stat().st_size / 1e6:.0f} MB.", f"Send at most {limits.megabytes:g} MB."
+        )
+    _refuse_by_content(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=FORMATS) as opened:
+                _check_size(opened.size, limits)
+                opened.load()
+                return _upright_rgb(opened)
+    except UnidentifiedImageError as error:
+        raise InvalidInput("The file is not a picture that can be read.", f"Send {ACCEPTED}.") from error
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        raise InvalidInput("The picture is damaged or cut off.", "Save it again, for example as PNG.") from error
+
+
+def _refuse_by_content(path: Path) -> None:
+    with path.open("rb") as file:
+        head = file.read(16)
+    if not head:
+        raise InvalidInput("The file is empty.", f"Send {ACCEPTED}.")
+    if head[4:8] == b"ftyp" and head[8:12] in HEIC_BRANDS:
+        raise InvalidInput(
+            "HEIC and AVIF pictures are not read here.",
+            "Save it as JPEG or PNG; an iPhone does so under Settings, Camera, Formats, Most Compatible.",
+        )
+
+
+def _check_size(size: tuple[int, int], limits: Limits) -> None:
+    width, height = size
+    if width * height > limits.megapixels * 1e6:
+        raise InvalidInput(
+            f"The picture has {width} x {height} pixels.", f"Send at most {limits.megapixels:g} megapixels."
+        )
+    if min(width, height) < MIN_SIDE_PX:
+        raise InvalidInput(
+            f"The picture has only {width} x {height} pixels.", f"Each side needs at least {MIN_SIDE_PX}."
+        )
+
+
+def _upright_rgb(image: Image.Image) -> Picture:
+    notes: list[str] = []
+    text = {key: str(value) for key, value in getattr(image, "text", image.info).items() if isinstance(value, str)}
+    if getattr(image, "n_frames", 1) > 1:
+        notes.append(f"animated picture: the first of {image.n_frames} frames was used")  # type: ignore[attr-defined]
+        image.seek(0)
+    if image.getexif().get(0x0112, 1) != 1:
+        image = ImageOps.exif_transpose(image)
+        notes.append("turned upright as its camera noted")
+    if image.mode in ("I", "F", "I;16", "I;16B", "I;16L"):
+        image = _eight_bits(image)
+        notes.append("16-bit picture: brightness was reduced to 8 bits")
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+        notes.append("transparent parts were laid on white")
+    return Picture(image.convert("RGB"), tuple(notes), text)
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    values = np.asarray(image, dtype=np.float64)
+    top = 65535.0 if image.mode.startswith("I") else float(values.max(initial=1.0)) or 1.0
+    return Image.fromarray((np.clip(values / top, 0.0, 1.0) * 255).round().astype(np.uint8))

@@ -1,0 +1,200 @@
+"""The hub itself: takes a request, and sees it through to a result and a record of how it came about.
+
+A run, always this way: the request joins (or opens) a batch; the pool hands over the pipeline, loaded and pinned; the
+batch gathers neighbours; the gate is held; the pipeline computes; result and record go back to whoever asked.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from hub import weights
+from hub.batch import Batcher, Done, Failed, Pipeline, Progress, Step
+from hub.cards import ModelCard
+from hub.demo import Demo, Loading, Request
+from hub.device import Device, memory_budget, resolve
+from hub.errors import Cancelled, InvalidInput, OutOfMemory, UserError
+from hub.gate import DeviceGate
+from hub.guard import Limits
+from hub.jobs import CancelToken, Job, Jobs
+from hub.pool import Pool, Report, gigabytes
+from hub.run import Run, Timings, record
+from hub.settings import Settings
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_S = 1.0  # how often a waiting run says that it is alive; also bounds how long a dropped client is noticed
+SWEEP_S = 30.0  # how often idle models are looked for
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A demo's result and the record of the run that made it."""
+
+    result: Any
+    run: Run
+    code: str  # "Show code"
+
+
+class Hub:
+    """What all tabs share. One per process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.limits = Limits(settings.max_megapixels, settings.max_upload_mb)
+        self.jobs = Jobs(settings.runs_per_session)
+        self.gate = DeviceGate()
+        self.pool = Pool(self._budget, idle_s=settings.idle_minutes * 60)
+        self.batcher = Batcher(self.gate, settings.batch_window_ms / 1000, make_room=self.pool.free)
+        self._device_lock = threading.Lock()
+        self._hub_ready = False  # set by `prepare`: whether Hub models can be the default
+
+    @cached_property
+    def device(self) -> Device:
+        """The device of this process; the first call imports torch."""
+        with self._device_lock:
+            return resolve(self.settings.device)
+
+    def offered(self, demo: Demo) -> tuple[ModelCard, ...]:
+        """Return the models the picker shows under the present settings."""
+        if self.settings.models == "embedded":
+            return tuple(card for card in demo.models if card.embedded)
+        return demo.models
+
+    def default_card(self, demo: Demo) -> ModelCard:
+        """Return the model a fresh page starts with; never waits for torch or the network."""
+        hub_cards = [card for card in demo.models if not card.embedded]
+        if hub_cards and (self.settings.models == "hub" or (self.settings.models == "auto" and self._hub_ready)):
+            return hub_cards[0]
+        return demo.models[0]
+
+    def stream(self, job: Job, demo: Demo, card: ModelCard, request: Request) -> Iterator[Progress | Step | Outcome]:
+        """Run `request`, telling what happens; the last item is the `Outcome`.
+
+        Closing the iterator cancels the job.
+
+        Raises:
+            UserError: something the user can mend.
+            Cancelled: when the job was stopped.
+        """
+        try:
+            if card not in self.offered(demo):
+                raise InvalidInput(
+                    f"{card.label} is not offered while LECTERN_MODELS={self.settings.models}.",
+                    f"Choose {demo.models[0].key}.",
+                )
+            yield Progress("Waiting for a place")
+            key = request.batch_key()
+            item = self.batcher.submit(
+                request,
+                job.token,
+                lambda token, report: self.lease(demo, card, token, report),
+                key=None if key is None else (demo.slug, card.key, key),
+                limit=self.settings.batch_limit,
+            )
+            last = Progress("Running")
+            while True:
+                try:
+                    update = item.updates.get(timeout=HEARTBEAT_S)
+                except queue.Empty:
+                    update = last
+                job.token.raise_if_cancelled()
+                if isinstance(update, Failed):
+                    raise self._explained(update.error, demo, job)
+                if isinstance(update, Done):
+                    yield self._outcome(job, demo, card, request, update)
+                    return
+                if isinstance(update, Progress):
+                    last = update
+                yield update
+        finally:
+            self.jobs.close(job)
+
+    def run(self, session: str, demo: Demo, card: ModelCard, request: Request) -> Outcome:
+        """Run `request` and wait for its outcome; raises what `stream` raises."""
+        for update in self.stream(self.jobs.open(session, demo.slug), demo, card, request):
+            if isinstance(update, Outcome):
+                return update
+        raise AssertionError("a run ended without an outcome")
+
+    def prepare(self, first: Demo | None) -> None:
+        """In the background: import torch, find out what this machine can do, and load the first tab's model."""
+        threading.Thread(target=self._prepare, args=(first,), name="prepare", daemon=True).start()
+        threading.Thread(target=self._sweep_forever, name="sweep", daemon=True).start()
+
+    def _prepare(self, first: Demo | None) -> None:
+        try:
+            on_cuda = self.device.name != "cpu"
+            if first is None:
+                return
+            hub_cards = [card for card in first.models if not card.embedded]
+            if self.settings.models == "auto" and on_cuda and hub_cards:
+                self._hub_ready = weights.is_cached(hub_cards[0]) or weights.hub_reachable()
+            card = self.default_card(first)
+            if card.embedded or weights.is_cached(card):  # a download is started by a person, never by a start-up
+                with self.lease(first, card, CancelToken(), lambda text, fraction: None):
+                    log.info("%s is ready on %s", card.label, self.device.label)
+        except UserError as error:
+            log.warning("warm-up: %s", error)
+        except Exception:
+            log.exception("warm-up failed; the first run will try again")
+
+    def _sweep_forever(self) -> None:
+        ticker = threading.Event()
+        while not ticker.wait(SWEEP_S):
+            self.pool.sweep()
+
+    def _budget(self) -> int:
+        return memory_budget(self.device, self.settings.memory_gb, self.pool.resident_bytes())
+
+    def lease(self, demo: Demo, card: ModelCard, token: CancelToken, report: Report) -> Any:
+        """Return a context manager that pins the loaded pipeline of `card` (see `Pool.lease`)."""
+
+        def load(report: Report) -> Pipeline:
+            folder = weights.fetch(card, report)
+            report(f"Loading {card.label}", None)
+            return demo.load(Loading(card, folder, self.device, report, self.pool.component))
+
+        return self.pool.lease(
+            (demo.slug, card.key), load, label=card.label, estimate=card.memory_bytes, token=token, report=report
+        )
+
+    def _outcome(self, job: Job, demo: Demo, card: ModelCard, request: Request, done: Done) -> Outcome:
+        run = record(
+            job_id=job.id,
+            demo=demo.slug,
+            card=card,
+            device=f"{self.device.label} ({done.device})",
+            dtype=done.dtype,
+            options=request.recorded(),
+            timings=Timings(done.queue_s, done.load_s, done.compute_s),
+            batch_size=done.batch_size,
+        )
+        return Outcome(done.value, run, demo.snippet(card, request))
+
+    def _explained(self, error: BaseException, demo: Demo, job: Job) -> BaseException:
+        """Say what would fit when memory is short; log a bug with its job id and hide its traceback."""
+        if isinstance(error, OutOfMemory):
+            budget = self._budget()
+            fitting = [card for card in self.offered(demo) if card.memory_bytes <= budget]
+            names = ", ".join(f"{card.label} ({gigabytes(card.memory_bytes)})" for card in fitting[:3])
+            return OutOfMemory(error.cause, f"These fit: {names}." if names else error.action)
+        if isinstance(error, UserError | Cancelled):
+            return error
+        log.error("job %s of %s failed", job.id, demo.slug, exc_info=error)
+        return InternalError(job.id)
+
+
+class InternalError(UserError):
+    """A bug: the user gets a number to report, the log has the traceback."""
+
+    title = "Lectern made a mistake"
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__("Something went wrong on our side.", f"Try again; if it stays, report job {job_id}.")

@@ -1,0 +1,37 @@
+"""Help for "Show code": turning one run into the few lines of plain library code that repeat it.
+
+Each demo writes its own template; this module only spells values the way a person would type them.
+"""
+
+from __future__ import annotations
+
+from textwrap import dedent
+from typing import Any
+
+from hub.cards import ModelCard
+
+PICTURE_NAME = "picture.png"  # what a snippet calls the user's picture, which it cannot know
+
+
+def model_path(card: ModelCard) -> str:
+    """Return the first argument of `from_pretrained` as source code: a folder of the checkout, or a Hub id."""
+    return repr(f"assets/models/{card.source}" if card.embedded else card.source)
+
+
+def revision_argument(card: ModelCard) -> str:
+    """Return `, revision="..."` for a Hub model, nothing for an embedded one."""
+    return "" if card.embedded else f", revision={card.revision!r}"
+
+
+def arguments(values: dict[str, Any]) -> str:
+    """Spell keyword arguments.
+
+    >>> arguments({"num_beams": 3, "do_sample": False})
+    'num_beams=3, do_sample=False'
+    """
+    return ", ".join(f"{name}={value!r}" for name, value in values.items())
+
+
+def tidy(template: str) -> str:
+    """Take the common indentation and the surrounding blank lines off a template."""
+    return dedent(template).strip() + "\n"

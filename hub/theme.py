@@ -1,0 +1,40 @@
+"""Colours, fonts and the few rules of CSS that Gradio's theme cannot say. System fonts only: nothing is fetched."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
+MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
+
+
+def theme() -> gr.themes.Base:
+    """Return the look of all tabs, readable from the back of a lecture hall, in light and dark."""
+    return gr.themes.Soft(
+        primary_hue=gr.themes.colors.teal,
+        secondary_hue=gr.themes.colors.slate,
+        neutral_hue=gr.themes.colors.slate,
+        text_size=gr.themes.sizes.text_lg,
+        radius_size=gr.themes.sizes.radius_md,
+        font=list(SANS),
+        font_mono=list(MONO),
+    )
+
+
+CSS = """
+.gradio-container { max-width: 1400px !important; margin: 0 auto; }
+.lectern-head h1 { font-size: 1.7rem; margin: 0; }
+.lectern-head p { margin: .1rem 0 .4rem; color: var(--body-text-color-subdued); }
+.lectern-purpose { font-size: 1.05rem; margin: 0 0 .3rem; }
+.lectern-status { min-height: 1.6rem; color: var(--body-text-color-subdued); }
+.lectern-status progress { width: 12rem; vertical-align: middle; accent-color: var(--primary-500); }
+.lectern-strip { display: flex; flex-wrap: wrap; gap: .35rem; font-size: .85rem; }
+.lectern-strip span { padding: .1rem .55rem; border-radius: 1rem; background: var(--background-fill-secondary);
+  border: 1px solid var(--border-color-primary); }
+.lectern-card { width: 100%; font-size: .9rem; border-collapse: collapse; }
+.lectern-card th { text-align: left; vertical-align: top; padding: .2rem .8rem .2rem 0; white-space: nowrap;
+  font-weight: 600; }
+.lectern-card td { overflow-wrap: anywhere; padding: .2rem 0; }
+footer { opacity: .7; }
+@media (max-width: 640px) { .lectern-head p { display: none; } .gradio-container { padding: .4rem !important; } }
+"""

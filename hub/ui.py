@@ -1,0 +1,364 @@
+"""The tab scaffold: every tab looks and behaves alike, and every event that touches a model is connected here.
+
+A demo draws its own inputs and its own result panel; the scaffold adds the picker with the model's card, Run and Stop,
+a second result for comparing models, progress, provenance, "Show code", exercises, errors, and the API endpoint.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from hub.batch import Progress, Step
+from hub.cards import ModelCard
+from hub.demo import Demo, Request
+from hub.device import QUEUE_ID
+from hub.errors import Cancelled, UserError
+from hub.options import Spec, specs
+from hub.pool import gigabytes
+from hub.run import Run
+from hub.runtime import Hub, Outcome
+
+NO_COMPARISON = ""  # the second picker's "none"
+Values = dict[Component, Any]
+
+
+def picture_input(label: str = "Picture", **kwargs: Any) -> gr.Image:
+    """Draw a picture input that hands over the path of the uploaded file as it came.
+
+    Gradio would open and convert it first; here `hub.guard.picture` is the only code that decodes what a user sent,
+    so that every bad file gets the same clear message. (Set on the object: for a subclass Gradio writes a stub file
+    beside the source.)
+    """
+    image = gr.Image(
+        label=label,
+        type="filepath",
+        image_mode=None,
+        format="png",  # keeps text chunks, where pictures carry how they were made
+        sources=["upload", "webcam", "clipboard"],
+        buttons=["fullscreen"],
+        **kwargs,
+    )
+    convert = image.preprocess
+
+    def uploaded_path(payload: Any) -> Any:
+        return convert(payload) if payload is None or payload.path is None else str(payload.path)
+
+    image.preprocess = uploaded_path  # type: ignore[method-assign]
+    return image
+
+
+@dataclass
+class _Slot:
+    """One of the two places a result is shown."""
+
+    column: gr.Column
+    strip: gr.HTML
+    outputs: list[Component]
+    code: gr.Code
+
+
+class Tab:
+    """The scaffold of one demo. Use `tab(hub, demo)`, then `inputs`, `results` and `connect`, in that order."""
+
+    def __init__(self, hub: Hub, demo: Demo) -> None:
+        self.hub = hub
+        self.demo = demo
+        self._slots: list[_Slot] = []
+        with gr.Row(equal_height=False, elem_classes="lectern-tab"):
+            self._left = gr.Column(scale=5, min_width=320)
+            self._right = gr.Column(scale=6, min_width=320)
+
+    @contextmanager
+    def inputs(self) -> Iterator[None]:
+        """Draw the demo's inputs; the buttons and the pickers go below them."""
+        with self._left:
+            gr.HTML(f'<p class="lectern-purpose">{escape(self.demo.purpose)}</p>')
+            yield
+            with gr.Row():
+                self.run_button = gr.Button("Run", variant="primary", elem_id=f"{self.demo.slug}-run")
+                self.stop_button = gr.Button("Stop", variant="secondary", elem_id=f"{self.demo.slug}-stop")
+            self._draw_pickers()
+
+    def results(self, panel: Callable[[], Sequence[Component]]) -> None:
+        """Draw the result panel twice, the second for comparing; `panel` returns the components that a run fills."""
+        with self._right:
+            self.status = gr.HTML(_hint("Press Run, or click an example."), elem_id=f"{self.demo.slug}-status")
+            with gr.Row(equal_height=False):
+                for number in (0, 1):
+                    with gr.Column(visible=number == 0, min_width=300) as column:
+                        strip = gr.HTML("", elem_id=f"{self.demo.slug}-strip-{number}")
+                        outputs = list(panel())
+                        with gr.Accordion("Show code", open=False):
+                            code = gr.Code(
+                                "Run the demo to see the plain library code that repeats the run.",
+                                language="python",
+                                label="The same run outside Lectern",
+                                interactive=False,
+                            )
+                    self._slots.append(_Slot(column, strip, outputs, code))
+            with gr.Accordion("Try this", open=False):
+                gr.Markdown("\n".join(f"- {line}" for line in self.demo.exercises))
+        second = self._slots[1].column
+        self.compare.change(
+            lambda key: gr.Column(visible=key != NO_COMPARISON),
+            self.compare,
+            second,
+            queue=False,
+            api_visibility="private",
+            show_progress="hidden",
+        )
+
+    def connect(
+        self,
+        inputs: dict[str, Component],
+        *,
+        request: Callable[..., Request],
+        draw: Callable[[Outcome, Any], Sequence[Any]],
+        answer: Callable[[Outcome], dict[str, Any]],
+        draw_step: Callable[[Any], str] | None = None,
+        also_run_on: Sequence[Any] = (),
+        example_label: str = "Examples",
+    ) -> None:
+        """Connect Run, Stop, the examples and the API endpoint.
+
+        Args:
+            inputs: the demo's input components by the name `request` and the API know them by.
+            request: builds a checked request from those values; raises `InvalidInput`.
+            draw: turns an outcome into the values of the panel's components.
+            answer: turns an outcome into the endpoint's JSON answer; the run record is added to it.
+            draw_step: turns an intermediate result into HTML for the status line.
+            also_run_on: further listeners that start a run, for example a textbox's `submit`.
+            example_label: heading of the examples.
+        """
+        handler = self._run_handler(list(inputs), request, draw, draw_step)
+        components = [self.model, self.compare, *inputs.values()]
+        outputs: list[Component] = [self.status]
+        for slot in self._slots:
+            outputs += [slot.strip, slot.code, *slot.outputs]
+        with self._left:
+            examples = self._examples(inputs, example_label)
+        event: dict[str, Any] = {"inputs": components, "outputs": outputs, "api_visibility": "private"}
+        for listener in (self.run_button.click, *also_run_on, examples.load_input_event.then):
+            model_event(self.hub, listener, handler, show_progress="minimal", show_progress_on=self.status, **event)
+        self.stop_button.click(
+            self._stop, None, self.status, queue=False, api_visibility="private", show_progress="hidden"
+        )
+        self._connect_endpoint(inputs, request, answer)
+
+    def _draw_pickers(self) -> None:
+        offered = [(card.label, card.key) for card in self.hub.offered(self.demo)]
+        start = self.hub.default_card(self.demo)
+        self.model = gr.Dropdown(
+            offered,
+            # Asked at every visit: the page may be up before the hub knows what this machine can do.
+            value=lambda: self.hub.default_card(self.demo).key,
+            label="Model",
+            info="Which model answers.",
+            elem_id=f"{self.demo.slug}-model",
+        )
+        with gr.Accordion("About this model", open=False):
+            about = gr.HTML(card_html(start))
+        with gr.Accordion("Compare two models", open=False):
+            self.compare = gr.Dropdown(
+                [("none", NO_COMPARISON), *offered],
+                value=NO_COMPARISON,
+                label="Compare with",
+                info="Runs the same input through a second model, side by side.",
+                elem_id=f"{self.demo.slug}-compare",
+            )
+        quiet: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
+        self.model.change(lambda key: card_html(self.demo.card(key)), self.model, about, **quiet)
+
+    def _run_handler(
+        self,
+        names: list[str],
+        request: Callable[..., Request],
+        draw: Callable[[Outcome, Any], Sequence[Any]],
+        draw_step: Callable[[Any], str] | None,
+    ) -> Callable[..., Iterator[Values]]:
+        def run(browser: gr.Request, model: str, compare: str, *values: Any) -> Iterator[Values]:
+            with told_to_user():
+                wanted = request(**dict(zip(names, values, strict=True)))
+                cards = [self.demo.card(key) for key in (model, compare) if key]
+                for slot, card in zip(self._slots, cards, strict=False):
+                    yield from self._fill(slot, card, wanted, session_of(browser), draw, draw_step)
+
+        return run
+
+    def _fill(
+        self,
+        slot: _Slot,
+        card: ModelCard,
+        wanted: Request,
+        session: str,
+        draw: Callable[[Outcome, Any], Sequence[Any]],
+        draw_step: Callable[[Any], str] | None,
+    ) -> Iterator[Values]:
+        job = self.hub.jobs.open(session, self.demo.slug)
+        try:
+            for update in self.hub.stream(job, self.demo, card, wanted):
+                if isinstance(update, Progress):
+                    yield {self.status: progress_html(update)}
+                elif isinstance(update, Step):
+                    if draw_step is not None:
+                        yield {self.status: draw_step(update.value)}
+                else:
+                    drawn = dict(zip(slot.outputs, draw(update, wanted), strict=True))
+                    yield {self.status: "", slot.strip: strip_html(update.run), slot.code: update.code, **drawn}
+        except Cancelled:
+            yield {self.status: _hint("Stopped.")}
+        except UserError:
+            yield {self.status: ""}
+            raise
+
+    def _stop(self, browser: gr.Request) -> str:
+        stopped = self.hub.jobs.cancel(session_of(browser), self.demo.slug)
+        return _hint("Stopping." if stopped else "Nothing is running.")
+
+    def _examples(self, inputs: dict[str, Component], label: str) -> Any:
+        shown = {name: box for name, box in inputs.items() if any(name in example for example in self.demo.examples)}
+        rows = [[example.get(name) for name in shown] for example in self.demo.examples]
+        return gr.Examples(
+            rows, list(shown.values()), label=label, api_visibility="private", elem_id=f"{self.demo.slug}-examples"
+        )
+
+    def _connect_endpoint(
+        self,
+        inputs: dict[str, Component],
+        request: Callable[..., Request],
+        answer: Callable[[Outcome], dict[str, Any]],
+    ) -> None:
+        def endpoint(browser: gr.Request, *values: Any) -> dict[str, Any]:
+            with told_to_user():
+                *given, model = values
+                wanted = request(**dict(zip(inputs, given, strict=True)))
+                card = self.demo.card(model) if model else self.hub.default_card(self.demo)
+                outcome = self.hub.run(session_of(browser), self.demo, card, wanted)
+                return {**answer(outcome), "run": outcome.run.as_dict()}
+
+        _name_parameters(endpoint, [*inputs, "model"])
+        trigger = gr.Button(visible=False)
+        model_event(
+            self.hub,
+            trigger.click,
+            endpoint,
+            inputs=[*inputs.values(), self.model],
+            outputs=gr.JSON(visible=False),
+            api_name=self.demo.endpoint,
+            api_description=f"{self.demo.purpose} Returns JSON with the result and the record of the run.",
+        )
+
+
+@contextmanager
+def tab(hub: Hub, demo: Demo) -> Iterator[Tab]:
+    """Open the tab of `demo`."""
+    with gr.Tab(demo.title, id=demo.slug):
+        yield Tab(hub, demo)
+
+
+def model_event(hub: Hub, listener: Callable[..., Any], handler: Callable[..., Any], **kwargs: Any) -> Any:
+    """Connect an event that touches a model: the only place that does, so that all share the device's queue."""
+    handler.touches_model = True  # type: ignore[attr-defined]
+    return listener(handler, concurrency_id=QUEUE_ID, concurrency_limit=admitted(hub), **kwargs)
+
+
+def admitted(hub: Hub) -> int:
+    """Return how many model events Gradio lets in at once: a full batch; the gate, not the queue, guards the device."""
+    return max(8, hub.settings.batch_limit)
+
+
+def controls(options: type[Any], *, names: Sequence[str] | None = None) -> dict[str, Component]:
+    """Draw a control for each option (or those in `names`), with the declared range, label and help."""
+    declared = specs(options)
+    return {name: _control(*declared[name]) for name in (names or declared)}
+
+
+def _control(spec: Spec, default: Any) -> Component:
+    common = {"value": default, "label": spec.label, "info": spec.info or None}
+    if isinstance(default, bool):
+        return gr.Checkbox(**common)
+    if spec.choices:
+        return gr.Radio(list(spec.choices), **common)
+    if spec.minimum is not None and spec.maximum is not None:
+        return gr.Slider(spec.minimum, spec.maximum, step=spec.step, **common)
+    return gr.Textbox(**common, placeholder=spec.placeholder or None, max_length=spec.max_chars, lines=1)
+
+
+@contextmanager
+def told_to_user() -> Iterator[None]:
+    """Turn errors a user can act on into Gradio's error box; the page never shows a traceback."""
+    try:
+        yield
+    except UserError as error:
+        # The box renders HTML, and causes may quote what the user sent.
+        raise gr.Error(escape(str(error)), title=error.title, print_exception=False) from error
+    except Cancelled:
+        raise gr.Error("The run was stopped.", title="Stopped", print_exception=False) from None
+
+
+def session_of(browser: gr.Request | None) -> str:
+    """Name the browser session (or API client) an event comes from."""
+    return getattr(browser, "session_hash", None) or "local"
+
+
+def _name_parameters(function: Callable[..., Any], names: Sequence[str]) -> None:
+    """Give a function of (request, *values) named parameters, which is what clients and the API page see."""
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    browser = inspect.Parameter("browser", kind, annotation=gr.Request)
+    function.__signature__ = inspect.Signature([browser, *(inspect.Parameter(name, kind) for name in names)])  # type: ignore[attr-defined]
+    function.__annotations__ = {"browser": gr.Request}
+
+
+def _hint(text: str) -> str:
+    return f'<div class="lectern-status">{escape(text)}</div>'
+
+
+def progress_html(progress: Progress) -> str:
+    """Draw a progress line, with a bar where the fraction is known."""
+    bar = "" if progress.fraction is None else f'<progress value="{progress.fraction:.3f}" max="1"></progress>'
+    return f'<div class="lectern-status" role="status">{escape(progress.text)} … {bar}</div>'
+
+
+def strip_html(run: Run) -> str:
+    """Draw which model answered, where, and how long each part took."""
+    parts = [
+        f"<b>{escape(run.model)}</b>",
+        "embedded" if run.embedded else f"Hub, {escape(run.revision[:12])}",
+        f"{escape(run.device)}, {escape(run.dtype)}",
+        f"{run.timings.compute_s * 1000:.0f} ms compute",
+        f"{run.timings.queue_s * 1000:.0f} ms queue",
+    ]
+    if run.timings.load_s >= 0.001:
+        parts.append(f"{run.timings.load_s:.1f} s load")
+    if run.batch_size > 1:
+        parts.append(f"in a batch of {run.batch_size}")
+    if run.seed is not None:
+        parts.append(f"seed {run.seed}")
+    return '<div class="lectern-strip">' + "".join(f"<span>{part}</span>" for part in parts) + "</div>"
+
+
+def card_html(card: ModelCard) -> str:
+    """Draw a model card: what to know before trusting the model."""
+    revision = "ships with Lectern" if card.embedded else card.revision
+    if not card.pinned:
+        revision += " (no fixed commit is known to us, so the files may change)"
+    rows = {
+        "Source": card.source if not card.embedded else f"assets/models/{card.source}",
+        "Revision": revision,
+        "Licence": card.licence,
+        "Download": "none" if card.embedded else gigabytes(card.download_bytes),
+        "Memory": gigabytes(card.memory_bytes),
+        "Knows": card.knows,
+        "Limits": card.limits,
+        "Cite": card.citation,
+    }
+    body = "".join(f"<tr><th>{name}</th><td>{escape(text)}</td></tr>" for name, text in rows.items())
+    return f'<table class="lectern-card">{body}</table>'

@@ -1,0 +1,130 @@
+"""Where weights come from: a folder that ships with Lectern, or a pinned Hub snapshot, safetensors only."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from hub.cards import ModelCard
+from hub.errors import ModelUnavailable
+from hub.pool import Report, gigabytes
+
+SAFE_FILES = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]  # weights, configuration, tokenizers; no pickle
+CHECKSUMS = "SHA256SUMS"
+
+
+def fetch(card: ModelCard, report: Report) -> Path:
+    """Return a local folder with the card's files, downloading a Hub snapshot when the cache has none.
+
+    Raises:
+        ModelUnavailable: says whether the network, the repository or its file format is the cause.
+    """
+    if card.embedded:
+        verify(card.folder)
+        return card.folder
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+    report(f"Fetching {card.label} ({gigabytes(card.download_bytes)})", 0.0)
+    try:
+        folder = Path(
+            snapshot_download(
+                card.source,
+                revision=card.revision,
+                allow_patterns=SAFE_FILES,
+                tqdm_class=_progress_bar(card, report),
+            )
+        )
+    except LocalEntryNotFoundError as error:
+        raise ModelUnavailable(
+            f"{card.label} is not on this machine and the Hugging Face Hub cannot be reached.",
+            f"Choose an embedded model, or run `hf download {card.source}` once while online.",
+        ) from error
+    except GatedRepoError as error:
+        raise ModelUnavailable(
+            f"{card.source} asks you to accept its licence first.", "Accept it on the Hub and run `hf auth login`."
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise ModelUnavailable(f"The Hub has no repository {card.source}.", "Choose another model.") from error
+    except (HfHubHTTPError, OSError) as error:
+        raise ModelUnavailable(
+            f"Downloading {card.label} failed: {type(error).__name__}.", "Try again, or choose an embedded model."
+        ) from error
+    if not any(folder.rglob("*.safetensors")):
+        raise ModelUnavailable(
+            f"{card.source} has no safetensors weights at revision {card.revision}; pickled weights are refused.",
+            "Choose another model.",
+        )
+    return folder
+
+
+@cache
+def verify(folder: Path) -> None:
+    """Check an embedded model's files against its SHA256SUMS, once per process.
+
+    Raises:
+        ModelUnavailable: when a file is missing or differs.
+    """
+    listing = folder / CHECKSUMS
+    if not listing.is_file():
+        raise ModelUnavailable(f"The embedded model {folder.name} is missing.", "Check out assets/models again.")
+    for line in listing.read_text(encoding="utf-8").splitlines():
+        expected, name = line.split(maxsplit=1)
+        file = folder / name
+        if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != expected:
+            raise ModelUnavailable(f"{folder.name}/{name} is damaged.", "Check out assets/models again.")
+
+
+def is_cached(card: ModelCard) -> bool:
+    """Tell whether a Hub model's configuration and weights are in the local cache, without any network."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        folder = snapshot_download(
+            card.source, revision=card.revision, allow_patterns=SAFE_FILES, local_files_only=True
+        )
+    except (LocalEntryNotFoundError, OSError):
+        return False
+    return any(Path(folder).rglob("*.safetensors"))
+
+
+@cache
+def hub_reachable(timeout_s: float = 3.0) -> bool:
+    """Tell whether the Hub answers; asked once per process, and never when HF_HUB_OFFLINE is set."""
+    if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
+        return False
+    from huggingface_hub import constants, get_session
+
+    try:
+        get_session().head(constants.ENDPOINT, timeout=timeout_s)
+    except Exception:  # noqa: BLE001 - whatever the HTTP library raises, the answer is no
+        return False
+    return True
+
+
+def _progress_bar(card: ModelCard, report: Report) -> type[Any]:
+    """Return a tqdm class that reports bytes instead of drawing on a terminal."""
+    from tqdm.auto import tqdm
+
+    class Bar(tqdm):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            kwargs["disable"] = False
+            kwargs["file"] = io.StringIO()
+            kwargs.pop("name", None)
+            super().__init__(*args, **kwargs)
+
+        def update(self, n: float | None = 1) -> bool | None:
+            shown = super().update(n)
+            if self.unit == "B" and self.total:
+                report(
+                    f"Fetching {card.label}: {gigabytes(int(self.n))} of {gigabytes(int(self.total))}",
+                    self.n / self.total,
+                )
+            return shown
+
+    return Bar

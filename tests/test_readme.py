@@ -1,0 +1,53 @@
+"""The README says what is true: its settings table, its endpoints and its Python example are checked here."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from demos import discover
+from hub.settings import ON_SPACES, Settings
+from tests.app import running_app
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def settings_table() -> str:
+    """Return the README's table of settings, made from their declarations."""
+    rows = ["| variable | flag | default | meaning |", "| --- | --- | --- | --- |"]
+    for name, field in Settings.model_fields.items():
+        flag = f"--{name.replace('_', '-')}"
+        default = "the system's, `/lectern`" if name == "temp_dir" else f"`{field.default}`"
+        rows.append(f"| `LECTERN_{name.upper()}` | `{flag}` | {default} | {field.description} |")
+    return "\n".join(rows)
+
+
+@pytest.mark.skipif(ON_SPACES, reason="on a Space some defaults differ")
+def test_the_settings_table_lists_every_setting_with_its_default() -> None:
+    assert settings_table() in README
+
+
+def test_the_api_table_lists_every_endpoint() -> None:
+    demos, _ = discover()
+    assert {f"/{demo.endpoint}" for demo in demos} <= set(re.findall(r"^\| `(/\w+)` \|", README, flags=re.MULTILINE))
+
+
+def test_every_demo_is_introduced() -> None:
+    demos, _ = discover()
+    for demo in demos:
+        assert f"| {demo.title} |" in README
+
+
+def test_the_python_example_runs_against_the_app(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (example,) = re.findall(r"```python\n(from gradio_client.*?)```", README, flags=re.DOTALL)
+    with running_app(tmp_path) as app:
+        exec(example.replace("http://127.0.0.1:7860", app.url).replace("assets/", f"{ROOT}/assets/"), {})
+    assert re.match(r"a (small|large) .* Tabletop", capsys.readouterr().out)
+
+
+def test_every_file_the_readme_points_to_is_there() -> None:
+    for target in re.findall(r"!?\[[^\]]*\]\((?!https?:)([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
