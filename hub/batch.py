@@ -63,7 +63,7 @@ Update = Progress | Step | Done | Failed
 
 
 class Watch:
-    """How a pipeline hears of cancelled requests and tells of its steps; index i is the request's place in the batch."""
+    """How a pipeline hears of cancelled requests and tells of its steps; requests are named by their place in it."""
 
     def __init__(self, items: Sequence[Item] = ()) -> None:
         self._items = items
@@ -107,8 +107,12 @@ class Item:
 
     request: Any
     token: CancelToken
-    updates: queue.Queue[Update] = field(default_factory=queue.Queue)
+    updates: queue.SimpleQueue[Update] = field(default_factory=queue.SimpleQueue)
     submitted_s: float = field(default_factory=time.monotonic)
+    load_s: float = 0.0  # how long it waited for the model to be loaded
+
+
+Answer = tuple[Item, Done | Failed]
 
 
 @dataclass(eq=False)
@@ -116,10 +120,8 @@ class _Batch:
     items: list[Item]
     limit: int
     everyone_left: CancelToken = field(default_factory=CancelToken)
-
-    def notice_leaver(self) -> None:
-        if all(item.token.cancelled for item in self.items):
-            self.everyone_left.cancel()
+    closed: threading.Event = field(default_factory=threading.Event)  # set once nobody can join any more
+    progress: Progress | None = None  # the latest, for those who join late
 
 
 LeaseModel = Callable[[CancelToken, Report], AbstractContextManager[Lease]]
@@ -132,8 +134,8 @@ class Batcher:
         self._gate = gate
         self._window_s = window_s
         self._make_room = make_room  # what to do when a run is out of memory, before it is tried once more
-        self._lock = threading.Lock()
-        self._open: dict[Hashable, _Batch] = {}
+        self._lock = threading.RLock()  # re-entrant for the reason given in hub.jobs
+        self._open: dict[Hashable | None, _Batch] = {}  # a batch can be joined as long as it is here
 
     def submit(
         self, request: Any, token: CancelToken, lease: LeaseModel, *, key: Hashable | None, limit: int = 1
@@ -149,17 +151,29 @@ class Batcher:
         """
         item = Item(request, token)
         with self._lock:
-            batch = self._open.get(key) if key is not None else None
-            if batch is not None and len(batch.items) < batch.limit and not batch.everyone_left.cancelled:
+            batch = self._open.get(key)
+            if batch is not None:
                 batch.items.append(item)
-                token.listen(batch.notice_leaver)
-                return item
-            batch = _Batch([item], limit)
-            if key is not None:
+                if batch.progress is not None:
+                    item.updates.put(batch.progress)
+            else:
+                batch = _Batch([item], limit)
+                threading.Thread(target=self._run, args=(key, batch, lease), name="batch", daemon=True).start()
                 self._open[key] = batch
-        token.listen(batch.notice_leaver)
-        threading.Thread(target=self._run, args=(key, batch, lease), name="batch", daemon=True).start()
+            if key is None or len(batch.items) >= batch.limit:
+                self._close(key, batch)
+        token.listen(lambda: self._leave(key, batch, item))
         return item
+
+    def _leave(self, key: Hashable | None, batch: _Batch, item: Item) -> None:
+        """Let one caller go at once, and stop the batch when nobody is left."""
+        item.updates.put(Failed(Cancelled()))
+        with self._lock:
+            deserted = all(other.token.cancelled for other in batch.items)
+            if deserted:
+                self._close(key, batch)  # before it is stopped, so that nobody joins it any more
+        if deserted:
+            batch.everyone_left.cancel()
 
     def _run(self, key: Hashable | None, batch: _Batch, lease: LeaseModel) -> None:
         def report(text: str, fraction: float | None) -> None:
@@ -167,72 +181,68 @@ class Batcher:
 
         try:
             with lease(batch.everyone_left, report) as leased:
-                if key is not None and len(batch.items) < batch.limit and batch.limit > 1:
-                    self._wait_for_neighbours(batch)
-                if self._gate.waiting or not self._gate.free:
+                loaded_s = time.monotonic()
+                batch.closed.wait(self._window_s)
+                if not self._gate.free:
                     report("Waiting for the device", None)
                 with self._gate.hold(batch.everyone_left):
                     self._close(key, batch)
-                    self._compute(batch, leased)
-        except BaseException as error:
+                    report("Running", None)
+                    for item in batch.items:
+                        # A load that was under way when the item came costs it only what was left of it.
+                        item.load_s = min(leased.load_s, max(0.0, loaded_s - item.submitted_s))
+                    answers = self._compute(leased.value, batch.items)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, everyone in the batch must hear of it
             self._close(key, batch)
-            for item in batch.items:
-                item.updates.put(Failed(error))
+            answers = [(item, Failed(error)) for item in batch.items]
+        for item, answer in answers:  # only now: who has an answer finds the device free and the model unpinned
+            item.updates.put(answer)
 
-    def _wait_for_neighbours(self, batch: _Batch) -> None:
-        left = threading.Event()
-        forget = batch.everyone_left.listen(left.set)
-        left.wait(self._window_s)
-        forget()
+    def _compute(self, pipeline: Pipeline, items: list[Item]) -> list[Answer]:
+        """Run `items` as one forward pass; if that fails, one by one, so that each caller gets only its own error."""
+        wanted = [item for item in items if not item.token.cancelled]
+        if not wanted:
+            return []
+        outcome = self._attempt(pipeline, wanted)
+        if isinstance(outcome, Exception) and is_out_of_memory(outcome):
+            del outcome  # and with it what its frames hold of the failed attempt
+            self._make_room()
+            outcome = self._attempt(pipeline, wanted)
+        if isinstance(outcome, list):
+            return outcome
+        if len(wanted) > 1 and not isinstance(outcome, Cancelled):
+            log.warning("a batch of %d failed (%s); running its requests one by one", len(wanted), outcome)
+            del outcome
+            return [answer for item in wanted for answer in self._compute(pipeline, [item])]
+        if is_out_of_memory(outcome):
+            outcome = OutOfMemory(
+                "This run needs more memory than is free.", "Try smaller settings or a smaller model."
+            )
+        return [(item, Failed(outcome)) for item in wanted]
 
-    def _compute(self, batch: _Batch, leased: Lease) -> None:
-        pipeline: Pipeline = leased.value
-        items = [item for item in batch.items if not item.token.cancelled]
-        for item in batch.items:
-            if item.token.cancelled:
-                item.updates.put(Failed(Cancelled()))
-        if items:
-            self._attempt(pipeline, items, leased.load_s, retried=False)
-
-    def _attempt(self, pipeline: Pipeline, items: list[Item], load_s: float, *, retried: bool) -> None:
-        """Run `items` as one batch; on failure narrow it down, so that each caller gets only its own error."""
-        started = time.monotonic()
-        error: BaseException
+    def _attempt(self, pipeline: Pipeline, items: list[Item]) -> list[Answer] | Exception:
+        started_s = time.monotonic()
         try:
             results = pipeline([item.request for item in items], Watch(items))
-        except Cancelled as cancelled:
-            error = cancelled
-        except Exception as failure:
-            error = failure
-            if is_out_of_memory(failure):
-                if not retried:
-                    self._make_room()
-                    return self._attempt(pipeline, items, load_s, retried=True)
-                error = OutOfMemory(
-                    "This run needs more memory than is free.", "Try smaller settings or a smaller model."
-                )
-        else:
-            compute_s = time.monotonic() - started
-            for item, result in zip(items, results, strict=True):
-                queue_s = max(0.0, started - item.submitted_s - load_s)
-                item.updates.put(Done(result, queue_s, load_s, compute_s, len(items), pipeline.device, pipeline.dtype))
-            return None
-        if len(items) > 1 and not isinstance(error, Cancelled):
-            log.warning("a batch of %d failed (%s); running its requests one by one", len(items), error)
-            for item in items:
-                self._attempt(pipeline, [item], load_s, retried=False)
-            return None
-        for item in items:
-            item.updates.put(Failed(error))
-        return None
+            pairs = list(zip(items, results, strict=True))
+        except Exception as error:  # noqa: BLE001 - a pipeline may raise anything
+            return error
+        compute_s = time.monotonic() - started_s
+        answers: list[Answer] = []
+        for item, result in pairs:
+            queue_s = max(0.0, started_s - item.submitted_s - item.load_s)
+            done = Done(result, queue_s, item.load_s, compute_s, len(items), pipeline.device, pipeline.dtype)
+            answers.append((item, done))
+        return answers
 
     def _close(self, key: Hashable | None, batch: _Batch) -> None:
         with self._lock:
-            if key is not None and self._open.get(key) is batch:
+            if self._open.get(key) is batch:
                 del self._open[key]
+        batch.closed.set()
 
-    def _tell(self, batch: _Batch, update: Update) -> None:
+    def _tell(self, batch: _Batch, progress: Progress) -> None:
         with self._lock:
-            items = list(batch.items)
-        for item in items:
-            item.updates.put(update)
+            batch.progress = progress
+            for item in batch.items:
+                item.updates.put(progress)

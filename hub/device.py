@@ -32,7 +32,7 @@ def resolve(setting: str) -> Device:
     """Turn the setting `device` into a device of this machine.
 
     Raises:
-        RefusedSetting: when CUDA is asked for and there is none.
+        RefusedSetting: when a CUDA device is asked for that there is not.
     """
     import torch
 
@@ -43,6 +43,10 @@ def resolve(setting: str) -> Device:
             f"Device {setting} was asked for, but torch sees no CUDA device.", "Set LECTERN_DEVICE=cpu."
         )
     name = "cuda:0" if setting in ("auto", "cuda") else setting
+    if int(name.removeprefix("cuda:")) >= torch.cuda.device_count():
+        raise RefusedSetting(
+            f"Device {setting} was asked for, but there are only {torch.cuda.device_count()}.", "Count from cuda:0."
+        )
     # bfloat16 keeps float32's range, so nothing overflows; older cards emulate it slowly and take float16.
     dtype = "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
     return Device(name, dtype, torch.cuda.get_device_name(name))

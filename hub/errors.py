@@ -50,5 +50,14 @@ class RefusedSetting(UserError):
     title = "Cannot start"
 
 
+class InternalError(UserError):
+    """A bug: the user gets a number to report, the log has the traceback."""
+
+    title = "Lectern made a mistake"
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__("Something went wrong on our side.", f"Try again; if it stays, report job {job_id}.")
+
+
 class Cancelled(Exception):
     """Raised inside a job once its token is cancelled; not an error, and never shown as one."""

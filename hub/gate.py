@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from hub.errors import Cancelled
 from hub.jobs import CancelToken
 
 
@@ -22,8 +21,8 @@ class DeviceGate:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._line: deque[object] = deque()  # the first ticket is the holder's
+        self._holders: set[object] = set()
         self.peak = 0  # most holders ever at once; anything but 1 is a bug, and tests read it
-        self._holders = 0
 
     @contextmanager
     def hold(self, token: CancelToken) -> Iterator[None]:
@@ -33,24 +32,14 @@ class DeviceGate:
             Cancelled: when `token` is cancelled while waiting.
         """
         ticket = object()
-        forget = token.listen(self._wake)
+        with self._changed:
+            self._line.append(ticket)
         try:
-            with self._changed:
-                self._line.append(ticket)
-                self._changed.wait_for(lambda: self._line[0] is ticket or token.cancelled)
-                if token.cancelled:
-                    self._line.remove(ticket)
-                    self._changed.notify_all()
-                    raise Cancelled
-                self._holders += 1
-                self.peak = max(self.peak, self._holders)
-        finally:
-            forget()
-        try:
+            self._wait(ticket, token)
             yield
         finally:
             with self._changed:
-                self._holders -= 1
+                self._holders.discard(ticket)
                 self._line.remove(ticket)
                 self._changed.notify_all()
 
@@ -65,6 +54,17 @@ class DeviceGate:
         """Whether nobody holds the device or waits for it."""
         with self._changed:
             return not self._line
+
+    def _wait(self, ticket: object, token: CancelToken) -> None:
+        forget = token.listen(self._wake)
+        try:
+            with self._changed:
+                self._changed.wait_for(lambda: self._line[0] is ticket or token.cancelled)
+                token.raise_if_cancelled()
+                self._holders.add(ticket)
+                self.peak = max(self.peak, len(self._holders))
+        finally:
+            forget()
 
     def _wake(self) -> None:
         with self._changed:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,8 @@ from hub.errors import InvalidInput
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 ACCEPTED = "PNG, JPEG, WebP, GIF, BMP or TIFF"
 MIN_SIDE_PX = 8
+MAX_ASPECT = 32  # processors that scale the short side up would make a thin strip enormous
+ORIENTATION = 0x0112  # the EXIF tag
 HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"avif")
 
 # Our own limit on pixels is checked from the header, before anything is decoded.
@@ -56,21 +57,23 @@ def picture(source: str | Path | Image.Image | None, limits: Limits = Limits()) 
         _check_size(source.size, limits)
         return _upright_rgb(source)
     path = Path(source)
+    if not path.is_file():
+        raise InvalidInput("The picture is no longer on the server.", "Send it again.")
     if path.stat().st_size > limits.megabytes * 1e6:
         raise InvalidInput(
-            f"The file has {path.stat().st_size / 1e6:.0f} MB.", f"Send at most {limits.megabytes:g} MB."
+            f"The file has {path.stat().st_size / 1e6:.1f} MB.", f"Send at most {limits.megabytes:g} MB."
         )
     _refuse_by_content(path)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(path, formats=FORMATS) as opened:
-                _check_size(opened.size, limits)
-                opened.load()
-                return _upright_rgb(opened)
+        with Image.open(path, formats=FORMATS) as opened:
+            _check_size(opened.size, limits)
+            opened.load()
+            return _upright_rgb(opened)
+    except InvalidInput:
+        raise
     except UnidentifiedImageError as error:
         raise InvalidInput("The file is not a picture that can be read.", f"Send {ACCEPTED}.") from error
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
+    except Exception as error:  # decoders raise anything when the bytes are bad
         raise InvalidInput("The picture is damaged or cut off.", "Save it again, for example as PNG.") from error
 
 
@@ -96,28 +99,35 @@ def _check_size(size: tuple[int, int], limits: Limits) -> None:
         raise InvalidInput(
             f"The picture has only {width} x {height} pixels.", f"Each side needs at least {MIN_SIDE_PX}."
         )
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise InvalidInput(
+            f"The picture is a strip of {width} x {height} pixels.",
+            f"The long side may be at most {MAX_ASPECT} times the short one: crop it.",
+        )
 
 
 def _upright_rgb(image: Image.Image) -> Picture:
     notes: list[str] = []
     text = {key: str(value) for key, value in getattr(image, "text", image.info).items() if isinstance(value, str)}
-    if getattr(image, "n_frames", 1) > 1:
+    # Phones add a second picture to a JPEG (MPO), for depth or for bright screens: that is no animation.
+    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
         notes.append(f"animated picture: the first of {image.n_frames} frames was used")  # type: ignore[attr-defined]
         image.seek(0)
-    if image.getexif().get(0x0112, 1) != 1:
+    if image.getexif().get(ORIENTATION) in range(2, 9):
         image = ImageOps.exif_transpose(image)
         notes.append("turned upright as its camera noted")
     if image.mode in ("I", "F", "I;16", "I;16B", "I;16L"):
         image = _eight_bits(image)
         notes.append("16-bit picture: brightness was reduced to 8 bits")
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
-        notes.append("transparent parts were laid on white")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        if np.asarray(image.getchannel("A")).min() < 255:
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+            notes.append("transparent parts were laid on white")
     return Picture(image.convert("RGB"), tuple(notes), text)
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    values = np.asarray(image, dtype=np.float64)
+    values = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0.0, neginf=0.0)
     top = 65535.0 if image.mode.startswith("I") else float(values.max(initial=1.0)) or 1.0
     return Image.fromarray((np.clip(values / top, 0.0, 1.0) * 255).round().astype(np.uint8))

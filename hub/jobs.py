@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 import uuid
 from collections.abc import Callable
@@ -12,43 +11,49 @@ from hub.errors import Cancelled, TooBusy
 
 
 class CancelToken:
-    """A one-way switch: once cancelled, always cancelled. Any thread may set, read or wait on it."""
+    """A one-way switch: once cancelled, always cancelled. Any thread may set it, read it or listen to it.
+
+    The locks of this module are re-entrant: a run that nobody reads any more may be closed by the garbage collector,
+    at any moment, on a thread that holds one of them already.
+    """
 
     def __init__(self) -> None:
-        self._event = threading.Event()
-        self._lock = threading.Lock()
-        self._listeners: dict[int, Callable[[], None]] = {}
-        self._numbers = itertools.count()
+        self._cancelled = False
+        self._lock = threading.RLock()
+        self._listeners: dict[object, Callable[[], None]] = {}
 
     @property
     def cancelled(self) -> bool:
         """Whether somebody asked for the job to stop."""
-        return self._event.is_set()
+        return self._cancelled
 
     def cancel(self) -> None:
         """Ask the job to stop; wakes everything that waits on its behalf."""
         with self._lock:
-            if self._event.is_set():
-                return
-            self._event.set()
+            self._cancelled = True
             listeners = list(self._listeners.values())
+            self._listeners.clear()  # each is called once, and what it refers to is let go
         for listener in listeners:
             listener()
 
     def raise_if_cancelled(self) -> None:
         """Raise `Cancelled` when the job should stop; pipelines call it between steps."""
-        if self._event.is_set():
+        if self._cancelled:
             raise Cancelled
 
     def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Call `listener` when the token is cancelled; return a function that takes the listener off again."""
+        """Call `listener` once the token is cancelled, or now if it is; return a function that takes it off again."""
+        place = object()
         with self._lock:
-            number = next(self._numbers)
-            self._listeners[number] = listener
+            late = self._cancelled
+            if not late:
+                self._listeners[place] = listener
+        if late:
+            listener()
 
         def forget() -> None:
             with self._lock:
-                self._listeners.pop(number, None)
+                self._listeners.pop(place, None)
 
         return forget
 
@@ -68,7 +73,7 @@ class Jobs:
 
     def __init__(self, per_session: int) -> None:
         self.per_session = per_session
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._jobs: dict[str, Job] = {}
 
     def open(self, session: str, demo: str) -> Job:
@@ -79,7 +84,7 @@ class Jobs:
         """
         job = Job(session=session, demo=demo)
         with self._lock:
-            if sum(other.session == session for other in self._jobs.values()) >= self.per_session:
+            if self.in_flight(session) >= self.per_session:
                 raise TooBusy(
                     f"You already have {self.per_session} runs in flight.",
                     "Wait for one to finish, or press Stop.",
@@ -96,7 +101,8 @@ class Jobs:
     def cancel(self, session: str, demo: str | None = None) -> int:
         """Cancel the jobs of one session (of one demo, if given) and return how many there were."""
         with self._lock:
-            mine = [job for job in self._jobs.values() if job.session == session and demo in (None, job.demo)]
+            jobs = list(self._jobs.values())
+        mine = [job for job in jobs if job.session == session and demo in (None, job.demo)]
         for job in mine:
             job.token.cancel()
         return len(mine)
@@ -104,4 +110,5 @@ class Jobs:
     def in_flight(self, session: str | None = None) -> int:
         """Return how many jobs run or wait, of one session or of all."""
         with self._lock:
-            return sum(session in (None, job.session) for job in self._jobs.values())
+            jobs = list(self._jobs.values())
+        return sum(session in (None, job.session) for job in jobs)

@@ -7,7 +7,8 @@ slider's range and the server's check cannot drift apart.
 from __future__ import annotations
 
 import dataclasses
-import math
+import reprlib
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -66,7 +67,7 @@ def checked(options: type[T], values: Mapping[str, Any]) -> T:
     declared = specs(options)
     for name in values:
         if name not in declared:
-            raise InvalidInput(f"There is no option {name!r}.", f"Options are: {', '.join(declared)}.")
+            raise InvalidInput(f"There is no option {_shown(name)}.", f"Options are: {', '.join(declared)}.")
     clean = {
         name: _checked_value(spec, default, values[name])
         for name, (spec, default) in declared.items()
@@ -78,13 +79,11 @@ def checked(options: type[T], values: Mapping[str, Any]) -> T:
 def _checked_value(spec: Spec, default: Any, value: Any) -> Any:
     if isinstance(default, bool):
         if not isinstance(value, bool):
-            raise InvalidInput(f"{spec.label}: expected true or false, got {value!r}.", "Send a boolean.")
+            raise InvalidInput(f"{spec.label}: expected true or false, got {_shown(value)}.", "Send a boolean.")
         return value
     if spec.choices:
         if value not in spec.choices:
-            raise InvalidInput(
-                f"{spec.label}: {str(value)[:40]!r} is not offered.", f"Choose {' or '.join(spec.choices)}."
-            )
+            raise InvalidInput(f"{spec.label}: {_shown(value)} is not offered.", f"Choose {' or '.join(spec.choices)}.")
         return value
     if spec.minimum is not None and spec.maximum is not None:
         return _checked_number(spec, default, value)
@@ -93,10 +92,10 @@ def _checked_value(spec: Spec, default: Any, value: Any) -> Any:
 
 def _checked_number(spec: Spec, default: Any, value: Any) -> Any:
     expected = f"a number from {spec.minimum:g} to {spec.maximum:g}"
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise InvalidInput(f"{spec.label}: expected {expected}, got {str(value)[:40]!r}.", "Send a number.")
-    if not spec.minimum <= value <= spec.maximum:  # type: ignore[operator]
-        raise InvalidInput(f"{spec.label}: {value:g} is out of range.", f"Choose {expected}.")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidInput(f"{spec.label}: expected {expected}, got {_shown(value)}.", "Send a number.")
+    if not spec.minimum <= value <= spec.maximum:  # type: ignore[operator]  # (never true of NaN)
+        raise InvalidInput(f"{spec.label}: {_shown(value)} is out of range.", f"Choose {expected}.")
     if isinstance(default, int):
         if value != int(value):
             raise InvalidInput(f"{spec.label}: {value:g} is not whole.", "Choose a whole number.")
@@ -108,13 +107,22 @@ def checked_text(value: Any, max_chars: int, label: str) -> str:
     """Return `value` stripped of surrounding space.
 
     Raises:
-        InvalidInput: when it is no text, has control characters, or is longer than `max_chars`.
+        InvalidInput: when it is no text, is longer than `max_chars`, or holds control characters or half a surrogate
+            pair, which tokenizers refuse.
     """
     if not isinstance(value, str):
         raise InvalidInput(f"{label}: expected text, got {type(value).__name__}.", "Send a string.")
-    clean = value.strip()
+    clean = value.replace("\r\n", "\n").strip()
     if len(clean) > max_chars:
         raise InvalidInput(f"{label}: {len(clean):,} characters are too many.", f"Use at most {max_chars:,}.")
-    if any(ord(character) < 32 and character not in "\n\t" for character in clean):
+    if any(unicodedata.category(character) in ("Cc", "Cs") and character not in "\n\t" for character in clean):
         raise InvalidInput(f"{label} holds control characters.", "Remove them and try again.")
     return clean
+
+
+def _shown(value: Any) -> str:
+    """Quote what came, briefly, however long or deep it is."""
+    try:
+        return reprlib.repr(value)
+    except ValueError:  # Python refuses to spell a whole number of thousands of digits
+        return "a huge number"

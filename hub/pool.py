@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import sys
 import threading
 import time
 import weakref
@@ -132,12 +133,15 @@ class Pool:
 
     def free(self) -> Freed:
         """Evict every model that is not running, now."""
+        release_device_memory()  # also what a failed attempt left behind
         return self._evict(lambda: True)
 
     def sweep(self) -> Freed:
-        """Evict what nobody has used for the idle time."""
+        """Evict what nobody has used for the idle time, and what went over the budget while it was running."""
         limit = self._clock() - self._idle_s
-        return self._evict(lambda: True, older_than=limit)
+        idle = self._evict(lambda: True, older_than=limit)
+        over = self._evict(self._over_budget)
+        return Freed(idle.before, over.after, idle.evicted + over.evicted)
 
     def resident_bytes(self) -> int:
         """Return the bytes of all resident models, shared storages counted once."""
@@ -156,18 +160,20 @@ class Pool:
     ) -> tuple[_Entry, bool]:
         with self._changed:
             entry = self._entries.get(key)
-            if entry is not None:
-                entry.pins += 1
-                entry.last_used = self._clock()
-                if entry.value is None:
-                    entry.reports.append(report)
-                    report(*entry.note)
-                return entry, entry.value is None
-            entry = _Entry(label, estimate, pins=1, last_used=self._clock(), reports=[report])
-            self._entries[key] = entry
-            self.loads += 1
-        threading.Thread(target=self._load, args=(key, entry, load), name=f"load {label}", daemon=True).start()
-        return entry, True
+            if entry is None:
+                entry = _Entry(label, estimate)
+                # Started before it is known: a thread that cannot start must not leave an entry that nobody loads.
+                threading.Thread(target=self._load, args=(key, entry, load), name=f"load {label}", daemon=True).start()
+                self._entries[key] = entry
+                self.loads += 1
+            entry.pins += 1
+            entry.last_used = self._clock()
+            loading = entry.value is None
+            if loading:
+                entry.reports.append(report)
+        if loading:
+            report(*entry.note)  # outside the lock: a listener may take locks of its own
+        return entry, loading
 
     def _load(self, key: Hashable, entry: _Entry, load: Callable[[Report], Loaded]) -> None:
         def report(text: str, fraction: float | None) -> None:
@@ -175,19 +181,16 @@ class Pool:
                 entry.note = (text, fraction)
                 listeners = list(entry.reports)
             for listener in listeners:
-                listener(text, fraction)
+                try:
+                    listener(text, fraction)
+                except Exception:
+                    log.exception("a listener to the load of %s failed; the load goes on", entry.label)
 
         started = self._clock()
         try:
             self._make_room(entry)
-            try:
-                value = load(report)
-            except Exception as error:
-                if not is_out_of_memory(error):
-                    raise
-                self.free()
-                value = load(report)
-        except BaseException as error:
+            value = self._load_twice_if_needed(load, report)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, whoever waits for this model must hear of it
             if is_out_of_memory(error):
                 error = OutOfMemory(f"{entry.label} did not fit into memory.", "Choose a smaller model in the picker.")
             with self._changed:
@@ -200,7 +203,21 @@ class Pool:
             entry.load_s = self._clock() - started
             self._changed.notify_all()
         log.info("loaded %s in %.1f s", entry.label, entry.load_s)
-        self._evict(lambda: self.resident_bytes() > self._budget())
+        self._evict(self._over_budget)
+
+    def _load_twice_if_needed(self, load: Callable[[Report], Loaded], report: Report) -> Loaded:
+        try:
+            return load(report)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        # Past the `except`, so that the error and what its frames held of the failed attempt are gone.
+        self.free()
+        report("Trying again after freeing memory", None)
+        return load(report)
+
+    def _over_budget(self) -> bool:
+        return self.resident_bytes() > self._budget()
 
     def _make_room(self, entry: _Entry) -> None:
         budget = self._budget()
@@ -209,7 +226,11 @@ class Pool:
                 f"{entry.label} needs about {gigabytes(entry.estimate)}; models may use {gigabytes(budget)} here.",
                 "Choose a smaller model, or raise LECTERN_MEMORY_GB.",
             )
-        self._evict(lambda: self.resident_bytes() + entry.estimate > budget)
+        self._evict(lambda: self.resident_bytes() + self._expected_bytes() > budget)
+
+    def _expected_bytes(self) -> int:
+        with self._changed:
+            return sum(entry.estimate for entry in self._entries.values() if entry.value is None)
 
     def _evict(self, needed: Callable[[], bool], older_than: float | None = None) -> Freed:
         """Drop unpinned models, least recently used first, for as long as `needed` says so."""
@@ -250,21 +271,25 @@ def measured_bytes(values: list[Loaded]) -> int:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether `error` means that the device or the machine ran out of memory."""
-    if isinstance(error, MemoryError):
-        return True
-    # torch.cuda.OutOfMemoryError is a RuntimeError; the CPU allocator raises a bare one.
-    return isinstance(error, RuntimeError) and (
-        type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
+    """Tell whether `error` means that the device or the machine ran out of memory.
+
+    >>> is_out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes."))
+    True
+    """
+    # torch.OutOfMemoryError is a RuntimeError; the CPU allocator, the CUDA runtime and cuBLAS raise it or a bare one.
+    signs = ("out of memory", "can't allocate memory", "ALLOC_FAILED")
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError)
+        and (type(error).__name__ == "OutOfMemoryError" or any(sign in str(error) for sign in signs))
     )
 
 
 def release_device_memory() -> None:
-    """Give freed blocks back to the device; called after an eviction, when torch is certainly imported."""
+    """Give freed blocks back to the device; does not import torch, without which there are none."""
     gc.collect()
-    import torch
+    if "torch" in sys.modules:
+        import torch
 
-    if torch.cuda.is_available():
         torch.cuda.empty_cache()
 
 

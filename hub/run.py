@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import platform
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -87,11 +88,12 @@ def record(
         seed=seed,
         timings=timings,
         batch_size=batch_size,
-        started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        started_at=(datetime.now(UTC) - timedelta(seconds=timings.total_s)).isoformat(timespec="seconds"),
         versions=versions(),
     )
 
 
+@cache
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the libraries that decide a result, as far as they are installed."""
     found = {"python": platform.python_version()}

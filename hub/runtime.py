@@ -19,7 +19,7 @@ from hub.batch import Batcher, Done, Failed, Pipeline, Progress, Step
 from hub.cards import ModelCard
 from hub.demo import Demo, Loading, Request
 from hub.device import Device, memory_budget, resolve
-from hub.errors import Cancelled, InvalidInput, OutOfMemory, UserError
+from hub.errors import Cancelled, InternalError, InvalidInput, OutOfMemory, UserError
 from hub.gate import DeviceGate
 from hub.guard import Limits
 from hub.jobs import CancelToken, Job, Jobs
@@ -98,7 +98,7 @@ class Hub:
                 key=None if key is None else (demo.slug, card.key, key),
                 limit=self.settings.batch_limit,
             )
-            last = Progress("Running")
+            last: Progress | Step = Progress("Waiting for the device")
             while True:
                 try:
                     update = item.updates.get(timeout=HEARTBEAT_S)
@@ -106,13 +106,16 @@ class Hub:
                     update = last
                 job.token.raise_if_cancelled()
                 if isinstance(update, Failed):
-                    raise self._explained(update.error, demo, job)
+                    raise update.error
                 if isinstance(update, Done):
                     yield self._outcome(job, demo, card, request, update)
                     return
-                if isinstance(update, Progress):
-                    last = update
+                last = update
                 yield update
+        except (GeneratorExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever a model library raises, the user gets one sentence
+            raise self._explained(error, demo, card, job) from None
         finally:
             self.jobs.close(job)
 
@@ -170,7 +173,7 @@ class Hub:
             job_id=job.id,
             demo=demo.slug,
             card=card,
-            device=f"{self.device.label} ({done.device})",
+            device=self.device.label,
             dtype=done.dtype,
             options=request.recorded(),
             timings=Timings(done.queue_s, done.load_s, done.compute_s),
@@ -178,23 +181,14 @@ class Hub:
         )
         return Outcome(done.value, run, demo.snippet(card, request))
 
-    def _explained(self, error: BaseException, demo: Demo, job: Job) -> BaseException:
+    def _explained(self, error: BaseException, demo: Demo, card: ModelCard, job: Job) -> BaseException:
         """Say what would fit when memory is short; log a bug with its job id and hide its traceback."""
         if isinstance(error, OutOfMemory):
-            budget = self._budget()
-            fitting = [card for card in self.offered(demo) if card.memory_bytes <= budget]
-            names = ", ".join(f"{card.label} ({gigabytes(card.memory_bytes)})" for card in fitting[:3])
-            return OutOfMemory(error.cause, f"These fit: {names}." if names else error.action)
+            most = min(self._budget(), card.memory_bytes - 1)  # a model that has just failed is no advice
+            fitting = [other for other in self.offered(demo) if other.memory_bytes <= most]
+            names = ", ".join(f"{other.label} ({gigabytes(other.memory_bytes)})" for other in fitting[:3])
+            return OutOfMemory(error.cause, f"{error.action} These fit: {names}." if names else error.action)
         if isinstance(error, UserError | Cancelled):
             return error
         log.error("job %s of %s failed", job.id, demo.slug, exc_info=error)
         return InternalError(job.id)
-
-
-class InternalError(UserError):
-    """A bug: the user gets a number to report, the log has the traceback."""
-
-    title = "Lectern made a mistake"
-
-    def __init__(self, job_id: str) -> None:
-        super().__init__("Something went wrong on our side.", f"Try again; if it stays, report job {job_id}.")

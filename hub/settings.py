@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, FiniteFloat, ValidationError
 from pydantic_settings import BaseSettings, CliApp, SettingsConfigDict, SettingsError
 
 from hub.errors import RefusedSetting
@@ -39,20 +39,24 @@ class Settings(BaseSettings):
         description="`embedded`: only the models that ship with Lectern, no network. `hub`: full-size Hub models by "
         "default. `auto`: Hub models where CUDA and the network or the cache have them, else embedded.",
     )
-    device: str = Field(default="auto", description="`auto`, `cpu`, `cuda` or `cuda:N`.")
+    device: str = Field(
+        default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="`auto`, `cpu`, `cuda` or `cuda:N`."
+    )
     auth: str = Field(default="", description="`name:password` that opens the page; needed for a public address.")
     open_network: bool = Field(default=ON_SPACES, description="Listen on a public address, or share, without `auth`.")
     share: bool = Field(default=False, description="Ask Gradio for a public tunnel; refused without `auth`.")
-    memory_gb: float | None = Field(
+    memory_gb: FiniteFloat | None = Field(
         default=None, gt=0, description="Bytes models may use, in GB; default: 60 % of what is free."
     )
-    idle_minutes: float = Field(default=20.0, gt=0, description="A model nobody used for this long is unloaded.")
+    idle_minutes: FiniteFloat = Field(default=20.0, gt=0, description="A model nobody used for this long is unloaded.")
     queue_size: int = Field(default=400, ge=1, description="Runs that may wait in all; more are told to try again.")
     runs_per_session: int = Field(default=3, ge=1, description="Runs one browser may have in flight.")
     batch_limit: int = Field(default=32, ge=1, description="Most requests in one forward pass.")
-    batch_window_ms: float = Field(default=30.0, ge=0, le=1000, description="How long a batch waits for neighbours.")
-    max_upload_mb: float = Field(default=20.0, gt=0, description="Largest file a user may send.")
-    max_megapixels: float = Field(default=50.0, gt=0, description="Largest picture a user may send.")
+    batch_window_ms: FiniteFloat = Field(
+        default=30.0, ge=0, le=1000, description="How long a batch waits for neighbours."
+    )
+    max_upload_mb: FiniteFloat = Field(default=20.0, gt=0, description="Largest file a user may send.")
+    max_megapixels: FiniteFloat = Field(default=50.0, gt=0, description="Largest picture a user may send.")
     temp_dir: Path = Field(
         default=Path(tempfile.gettempdir()) / "lectern", description="Where uploads and results live; emptied by age."
     )

@@ -35,6 +35,14 @@ CSS = """
 .lectern-card th { text-align: left; vertical-align: top; padding: .2rem .8rem .2rem 0; white-space: nowrap;
   font-weight: 600; }
 .lectern-card td { overflow-wrap: anywhere; padding: .2rem 0; }
+.lectern-card th, .lectern-card td { border: 0 !important; background: none !important; }
 footer { opacity: .7; }
-@media (max-width: 640px) { .lectern-head p { display: none; } .gradio-container { padding: .4rem !important; } }
+@media (max-width: 760px) {
+  /* One column, in the order of use: inputs and Run, the result, then models and options. */
+  .lectern-columns { flex-direction: column; }
+  .lectern-left { display: contents !important; }
+  .lectern-more { order: 3; }
+  .lectern-head p { display: none; }
+  .gradio-container > main { padding: .5rem !important; }
+}
 """

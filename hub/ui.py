@@ -7,6 +7,8 @@ a second result for comparing models, progress, provenance, "Show code", exercis
 from __future__ import annotations
 
 import inspect
+import logging
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,11 +22,13 @@ from hub.batch import Progress, Step
 from hub.cards import ModelCard
 from hub.demo import Demo, Request
 from hub.device import QUEUE_ID
-from hub.errors import Cancelled, UserError
+from hub.errors import Cancelled, InternalError, UserError
 from hub.options import Spec, specs
 from hub.pool import gigabytes
 from hub.run import Run
 from hub.runtime import Hub, Outcome
+
+log = logging.getLogger(__name__)
 
 NO_COMPARISON = ""  # the second picker's "none"
 Values = dict[Component, Any]
@@ -46,10 +50,12 @@ def picture_input(label: str = "Picture", **kwargs: Any) -> gr.Image:
         buttons=["fullscreen"],
         **kwargs,
     )
-    convert = image.preprocess
+    decode_data_url = image.preprocess
 
     def uploaded_path(payload: Any) -> Any:
-        return convert(payload) if payload is None or payload.path is None else str(payload.path)
+        if payload is not None and payload.path is None and (payload.url or "").startswith("data:"):
+            return decode_data_url(payload)
+        return None if payload is None else str(payload.path or "")
 
     image.preprocess = uploaded_path  # type: ignore[method-assign]
     return image
@@ -66,30 +72,50 @@ class _Slot:
 
 
 class Tab:
-    """The scaffold of one demo. Use `tab(hub, demo)`, then `inputs`, `results` and `connect`, in that order."""
+    """The scaffold of one demo: `inputs`, `examples`, `options`, `results`, and at last `connect`."""
 
     def __init__(self, hub: Hub, demo: Demo) -> None:
         self.hub = hub
         self.demo = demo
         self._slots: list[_Slot] = []
-        with gr.Row(equal_height=False, elem_classes="lectern-tab"):
-            self._left = gr.Column(scale=5, min_width=320)
-            self._right = gr.Column(scale=6, min_width=320)
+        self._example_click: Any = None
+        gr.HTML(f'<p class="lectern-purpose">{escape(demo.purpose)}</p>')
+        with gr.Row(equal_height=False, elem_classes="lectern-columns"):
+            with gr.Column(scale=5, min_width=320, elem_classes="lectern-left"):
+                self._inputs = gr.Column()
+                with gr.Row():
+                    self.run_button = gr.Button("Run", variant="primary", min_width=120, elem_id=f"{demo.slug}-run")
+                    self.stop_button = gr.Button(
+                        "Stop", variant="secondary", min_width=120, elem_id=f"{demo.slug}-stop"
+                    )
+                with gr.Column(elem_classes="lectern-more"):
+                    self._draw_pickers()
+                    self._options = gr.Column()
+            self._results = gr.Column(scale=6, min_width=320)
 
     @contextmanager
     def inputs(self) -> Iterator[None]:
-        """Draw the demo's inputs; the buttons and the pickers go below them."""
-        with self._left:
-            gr.HTML(f'<p class="lectern-purpose">{escape(self.demo.purpose)}</p>')
+        """Draw what a run needs; Run and Stop stand below."""
+        with self._inputs:
             yield
-            with gr.Row():
-                self.run_button = gr.Button("Run", variant="primary", elem_id=f"{self.demo.slug}-run")
-                self.stop_button = gr.Button("Stop", variant="secondary", elem_id=f"{self.demo.slug}-stop")
-            self._draw_pickers()
+
+    @contextmanager
+    def options(self, title: str) -> Iterator[None]:
+        """Draw options that have sensible defaults, folded away below the model picker."""
+        with self._options, gr.Accordion(title, open=False):
+            yield
+
+    def examples(self, inputs: dict[str, Component], label: str = "Examples") -> None:
+        """Draw the demo's examples for `inputs`; clicking one also runs it."""
+        rows = [[example.get(name) for name in inputs] for example in self.demo.examples]
+        drawn: Any = gr.Examples(
+            rows, list(inputs.values()), label=label, api_visibility="private", elem_id=f"{self.demo.slug}-examples"
+        )
+        self._example_click = drawn.load_input_event
 
     def results(self, panel: Callable[[], Sequence[Component]]) -> None:
         """Draw the result panel twice, the second for comparing; `panel` returns the components that a run fills."""
-        with self._right:
+        with self._results:
             self.status = gr.HTML(_hint("Press Run, or click an example."), elem_id=f"{self.demo.slug}-status")
             with gr.Row(equal_height=False):
                 for number in (0, 1):
@@ -125,7 +151,6 @@ class Tab:
         answer: Callable[[Outcome], dict[str, Any]],
         draw_step: Callable[[Any], str] | None = None,
         also_run_on: Sequence[Any] = (),
-        example_label: str = "Examples",
     ) -> None:
         """Connect Run, Stop, the examples and the API endpoint.
 
@@ -136,17 +161,15 @@ class Tab:
             answer: turns an outcome into the endpoint's JSON answer; the run record is added to it.
             draw_step: turns an intermediate result into HTML for the status line.
             also_run_on: further listeners that start a run, for example a textbox's `submit`.
-            example_label: heading of the examples.
         """
         handler = self._run_handler(list(inputs), request, draw, draw_step)
         components = [self.model, self.compare, *inputs.values()]
         outputs: list[Component] = [self.status]
         for slot in self._slots:
             outputs += [slot.strip, slot.code, *slot.outputs]
-        with self._left:
-            examples = self._examples(inputs, example_label)
         event: dict[str, Any] = {"inputs": components, "outputs": outputs, "api_visibility": "private"}
-        for listener in (self.run_button.click, *also_run_on, examples.load_input_event.then):
+        after_example = () if self._example_click is None else (self._example_click.then,)
+        for listener in (self.run_button.click, *also_run_on, *after_example):
             model_event(self.hub, listener, handler, show_progress="minimal", show_progress_on=self.status, **event)
         self.stop_button.click(
             self._stop, None, self.status, queue=False, api_visibility="private", show_progress="hidden"
@@ -223,13 +246,6 @@ class Tab:
         stopped = self.hub.jobs.cancel(session_of(browser), self.demo.slug)
         return _hint("Stopping." if stopped else "Nothing is running.")
 
-    def _examples(self, inputs: dict[str, Component], label: str) -> Any:
-        shown = {name: box for name, box in inputs.items() if any(name in example for example in self.demo.examples)}
-        rows = [[example.get(name) for name in shown] for example in self.demo.examples]
-        return gr.Examples(
-            rows, list(shown.values()), label=label, api_visibility="private", elem_id=f"{self.demo.slug}-examples"
-        )
-
     def _connect_endpoint(
         self,
         inputs: dict[str, Component],
@@ -294,7 +310,7 @@ def _control(spec: Spec, default: Any) -> Component:
 
 @contextmanager
 def told_to_user() -> Iterator[None]:
-    """Turn errors a user can act on into Gradio's error box; the page never shows a traceback."""
+    """Turn errors into Gradio's error box: what a user can act on as it is, a bug as a number the log explains."""
     try:
         yield
     except UserError as error:
@@ -302,6 +318,11 @@ def told_to_user() -> Iterator[None]:
         raise gr.Error(escape(str(error)), title=error.title, print_exception=False) from error
     except Cancelled:
         raise gr.Error("The run was stopped.", title="Stopped", print_exception=False) from None
+    except Exception as bug:
+        number = uuid.uuid4().hex[:12]
+        log.exception("event %s failed", number)
+        shown = InternalError(number)
+        raise gr.Error(str(shown), title=shown.title, print_exception=False) from bug
 
 
 def session_of(browser: gr.Request | None) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ def fetch(card: ModelCard, report: Report) -> Path:
         verify(card.folder)
         return card.folder
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
 
     report(f"Fetching {card.label} ({gigabytes(card.download_bytes)})", 0.0)
     try:
@@ -41,7 +40,7 @@ def fetch(card: ModelCard, report: Report) -> Path:
         )
     except LocalEntryNotFoundError as error:
         raise ModelUnavailable(
-            f"{card.label} is not on this machine and the Hugging Face Hub cannot be reached.",
+            f"{card.label} is not on this machine, or not all of it, and the Hugging Face Hub cannot be reached.",
             f"Choose an embedded model, or run `hf download {card.source}` once while online.",
         ) from error
     except GatedRepoError as error:
@@ -50,9 +49,10 @@ def fetch(card: ModelCard, report: Report) -> Path:
         ) from error
     except RepositoryNotFoundError as error:
         raise ModelUnavailable(f"The Hub has no repository {card.source}.", "Choose another model.") from error
-    except (HfHubHTTPError, OSError) as error:
+    except Exception as error:  # the network, the disk and three transfer libraries each have their own
+        cause = getattr(error, "strerror", None) or type(error).__name__
         raise ModelUnavailable(
-            f"Downloading {card.label} failed: {type(error).__name__}.", "Try again, or choose an embedded model."
+            f"Downloading {card.label} failed: {cause}.", "Try again, or choose an embedded model."
         ) from error
     if not any(folder.rglob("*.safetensors")):
         raise ModelUnavailable(
@@ -95,9 +95,7 @@ def is_cached(card: ModelCard) -> bool:
 
 @cache
 def hub_reachable(timeout_s: float = 3.0) -> bool:
-    """Tell whether the Hub answers; asked once per process, and never when HF_HUB_OFFLINE is set."""
-    if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
-        return False
+    """Tell whether the Hub answers; asked once per process. Where HF_HUB_OFFLINE is set, it does not."""
     from huggingface_hub import constants, get_session
 
     try:
@@ -123,7 +121,7 @@ def _progress_bar(card: ModelCard, report: Report) -> type[Any]:
             if self.unit == "B" and self.total:
                 report(
                     f"Fetching {card.label}: {gigabytes(int(self.n))} of {gigabytes(int(self.total))}",
-                    self.n / self.total,
+                    min(1.0, self.n / self.total),
                 )
             return shown
 

@@ -16,8 +16,7 @@ def mirrored(scene: Scene) -> Scene:
     def flipped(vector: tuple[float, float, float]) -> tuple[float, float, float]:
         return (-vector[0], vector[1], vector[2])
 
-    camera = replace(
-        scene.camera, position_m=flipped(scene.camera.position_m), target_m=flipped(scene.camera.target_m)
-    )
+    camera = replace(scene.camera, position_m=flipped(scene.camera.position_m), target_m=flipped(scene.camera.target_m))
     solids = tuple(replace(solid, x_m=-solid.x_m, yaw_rad=-solid.yaw_rad) for solid in scene.solids)
-    return replace(scene, solids=solids, camera=camera, light=replace(scene.light, direction=flipped(scene.light.direction)))
+    light = replace(scene.light, direction=flipped(scene.light.direction))
+    return replace(scene, solids=solids, camera=camera, light=light)

@@ -1,8 +1,8 @@
 """A growing cache of rendered scenes, so that a training run reads pictures instead of rendering them.
 
-The one idea: a cache folder is a table. Row i is the scene of the i-th seed of its range, and a column is one memory-mapped
-file of fixed-size cells that is filled in any order, by several processes, over any number of runs. A row is used once its
-cells are flagged as done, so a training run may start while the table still grows.
+The one idea: a cache folder is a table. Row i is the scene of the i-th seed of its range, and a column is one
+memory-mapped file of fixed-size cells that is filled in any order, by several processes, over any number of runs. A row
+is used once its cells are flagged as done, so a training run may start while the table still grows.
 
     python -m training.dataset --scenes 60000 --processes 2
     python -m training.dataset --split validation --scenes 1000
@@ -36,7 +36,7 @@ MAP_CELLS = 32  # cells along the side of the coarse map that says which solid i
 
 @dataclass(frozen=True)
 class Column:
-    """One file of a table: `of` makes a scene's cell, of type `dtype`. It must be picklable, to run in other processes."""
+    """One file of a table: `of` makes a scene's cell, of type `dtype`; it is pickled, to run in other processes."""
 
     name: str
     dtype: np.dtype[Any]
@@ -44,9 +44,11 @@ class Column:
 
 
 def views(size: int = 128) -> Column:
-    """The column of pictures: `rgb` (size, size, 3) uint8, and `solids` (32, 32) int8: -1 sky, 0 table, k + 1 solid k."""
-    fields = [("rgb", "u1", (size, size, 3)), ("solids", "i1", (MAP_CELLS, MAP_CELLS))]
-    dtype = np.dtype(fields)
+    """Return the column of pictures.
+
+    Its cells have `rgb` (size, size, 3) uint8, and `solids` (32, 32) int8: -1 sky, 0 table, k + 1 the solid k.
+    """
+    dtype = np.dtype([("rgb", "u1", (size, size, 3)), ("solids", "i1", (MAP_CELLS, MAP_CELLS))])
     return Column(f"views-{size}", dtype, partial(_view, size=size, dtype=dtype))
 
 

@@ -17,9 +17,9 @@ from transformers import BlipForConditionalGeneration, BlipProcessor
 
 from tabletop.captions import FORMS, PROMPTS, Claims, Form, Verdict, check, parse
 from tabletop.render import render
-from tabletop.world import TEST_SEEDS, Scene
 from tabletop.sampling import sample_scene
-from training.statistics import percent
+from tabletop.world import TEST_SEEDS, Scene
+from training.intervals import percent
 
 MAX_NEW_TOKENS = 71
 BATCH = 50
@@ -48,7 +48,7 @@ def evaluate(options: argparse.Namespace) -> str:
     model = BlipForConditionalGeneration.from_pretrained(options.model, dtype=torch.float32).eval()
     processor = BlipProcessor.from_pretrained(options.model)
     scenes = [sample_scene(TEST_SEEDS[index]) for index in range(options.scenes)]
-    pictures = [Image.fromarray(render(scene).rgb) for scene in scenes]
+    pictures = [Image.fromarray(render(scene, 128).rgb) for scene in scenes]
 
     graded: dict[Form, list[Graded]] = {}
     for form in FORMS:
@@ -89,7 +89,7 @@ def _seconds_per_caption(
     return float(np.median(times))
 
 
-# --- The report --------------------------------------------------------------------------------------------------------
+# --- The report -------------------------------------------------------------------------------------------------------
 
 
 def _report(folder: Path, graded: dict[Form, list[Graded]], seconds: float, threads: int) -> str:

@@ -1,9 +1,10 @@
 """Muon: momentum whose matrix updates are made orthogonal, so that every direction of a weight learns equally fast.
 
-It takes clearly fewer samples than AdamW for the small transformers here, which counts when a laptop's CPU does the work.
+It takes clearly fewer samples than AdamW for the small transformers here, which counts when a laptop does the work.
 
-Source: Jordan et al., Muon: an optimizer for hidden layers in neural networks, 2024 (https://kellerjordan.github.io/posts/muon);
-the update's scale is that of Liu et al., Muon is scalable for LLM training, 2025 (arXiv:2502.16982), section 2.2.
+Source: Jordan et al., Muon: an optimizer for hidden layers in neural networks, 2024,
+https://kellerjordan.github.io/posts/muon; the update's scale is that of Liu et al., Muon is scalable for LLM training,
+2025 (arXiv:2502.16982), section 2.2.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrix: Tensor) -> Tensor:
-    """Return about U V^T of a matrix U S V^T, by Newton-Schulz iteration: its singular values end near one (0.7 to 1.2)."""
+    """Return about U V^T of a matrix U S V^T, by Newton-Schulz iteration: singular values end near 1 (0.7 to 1.2)."""
     a, b, c = NEWTON_SCHULZ
     tall = matrix.shape[0] > matrix.shape[1]
     x = (matrix.T if tall else matrix) / (matrix.norm() + 1e-7)

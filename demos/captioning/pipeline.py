@@ -8,19 +8,17 @@ all candidates of a batch together. That one pass gives each word's probability 
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from functools import partial
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
 
 from demos.captioning.families import F32, FAMILIES, Family, Prepared, Reread
-from demos.captioning.words import word_of_each_token
-from hub import options
+from demos.captioning.options import CaptionOptions, CaptionRequest
+from demos.captioning.words import tokens_of_words
 from hub.batch import Watch
 from hub.demo import Loading
 from hub.errors import InvalidInput
@@ -32,92 +30,19 @@ STEP_S = 0.25  # least time between two intermediate captions sent to the page
 
 
 @dataclass(frozen=True)
-class CaptionOptions:
-    """How a caption is written."""
-
-    prompt: str = options.text(
-        "",
-        200,
-        label="Prompt",
-        info="How the caption begins; a chat model takes it as an instruction. Empty: the model decides.",
-        placeholder="a picture of",
-    )
-    strategy: str = options.choice(
-        "greedy",
-        ("greedy", "beam", "sample"),
-        label="Decoding",
-        info="greedy: always the likeliest word. beam: the likeliest sentence of several. sample: drawn at random.",
-    )
-    beams: int = options.number(3, 1, 8, step=1, label="Beams", info="Sentences kept side by side (beam).")
-    temperature: float = options.number(
-        1.0, 0.1, 2.0, step=0.05, label="Temperature", info="Below 1: safer words; above 1: bolder ones (sample)."
-    )
-    top_p: float = options.number(
-        0.9, 0.05, 1.0, step=0.05, label="Top p", info="Draw only among the words that make up this much (sample)."
-    )
-    max_tokens: int = options.number(
-        64, 4, 128, step=1, label="Longest caption", info="In tokens: words or pieces of words."
-    )
-    candidates: int = options.number(1, 1, 5, step=1, label="Captions", info="How many to write (beam, sample).")
-    seed: int = options.number(0, 0, 2**31 - 1, step=1, label="Seed", info="Same seed, same draw (sample).")
-
-    def __post_init__(self) -> None:
-        if self.strategy == "beam" and self.candidates > self.beams:
-            raise InvalidInput(
-                f"{self.beams} beams cannot give {self.candidates} captions.",
-                "Raise the number of beams, or ask for fewer captions.",
-            )
-
-    @property
-    def written(self) -> int:
-        """How many captions are written; greedy decoding has only one."""
-        return 1 if self.strategy == "greedy" else self.candidates
-
-    def generate_arguments(self) -> dict[str, Any]:
-        """Return the arguments of transformers' `generate` that stand for these options."""
-        arguments: dict[str, Any] = {"max_new_tokens": self.max_tokens}
-        if self.strategy == "greedy":
-            return {**arguments, "do_sample": False, "num_beams": 1}
-        if self.strategy == "beam":
-            return {**arguments, "do_sample": False, "num_beams": self.beams, "num_return_sequences": self.candidates}
-        # top_k=0 takes off generate's silent limit of 50 words.
-        drawn = {"do_sample": True, "num_beams": 1, "temperature": self.temperature, "top_p": self.top_p, "top_k": 0}
-        return {**arguments, **drawn, "num_return_sequences": self.candidates}
-
-
-@dataclass(frozen=True)
-class CaptionRequest:
-    """One picture (RGB) to caption."""
-
-    image: Image.Image = field(compare=False)
-    options: CaptionOptions = CaptionOptions()
-
-    def batch_key(self) -> Hashable | None:
-        """Return what requests must share; a sampled caption is drawn alone, so that only its seed decides it."""
-        chosen = self.options
-        if chosen.strategy == "sample":
-            return None
-        return chosen.prompt, tuple(sorted(chosen.generate_arguments().items()))
-
-    def recorded(self) -> dict[str, Any]:
-        """Return the options, without the picture."""
-        return asdict(self.options)
-
-
-@dataclass(frozen=True)
 class Word:
     """One word of a caption.
 
     Attributes:
         text: the word, with the punctuation that touches it.
-        probability: of its tokens, given the picture and the words before, from the model's raw logits; None for a word
-            of the prompt.
+        probability: of its tokens, given the picture and the words before, from the model's raw logits; 1 for a word of
+            the prompt, about which the model was not asked.
         attention: (h, w) shares of the picture, summing to 1; None for a word of the prompt, or where none is shown.
         given: whether the word is the prompt's.
     """
 
     text: str
-    probability: float | None
+    probability: float
     attention: F32 | None = field(compare=False)
     given: bool = False
 
@@ -188,9 +113,8 @@ class Captioner:
             prepared = self.family.prepare([request.image for request in requests], chosen.prompt)
             arguments = {**chosen.generate_arguments(), "max_new_tokens": self._room(prepared, chosen)}
             with _seeded(chosen, self.device):
-                tokens = self.family.write(
-                    prepared, **arguments, stopping_criteria=self._stopping(prepared, len(requests), watch)
-                )
+                stopping = self._stopping(prepared, len(requests), watch)
+                tokens = self.family.write(prepared, **arguments, stopping_criteria=[stopping])
             watch.raise_if_all_cancelled()
             reread = self.family.reread(prepared, tokens)
             log_probabilities = _log_probabilities(reread, tokens)
@@ -200,10 +124,14 @@ class Captioner:
         for place, request in enumerate(requests):
             own = range(place * chosen.written, (place + 1) * chosen.written)
             candidates = tuple(
-                self._caption(prepared, tokens[row].tolist(), log_probabilities[row], self._attention(reread, row, request))
+                self._caption(prepared, tokens[row].tolist(), log_probabilities[row], self._look(reread, row, request))
                 for row in own
             )
-            cut = () if all(caption.complete for caption in candidates) else (f"Cut at {tokens.shape[1]} tokens.",)
+            cut = (
+                ()
+                if all(caption.complete for caption in candidates)
+                else (f"the caption was cut at {tokens.shape[1]} tokens",)
+            )
             results.append(Captions(candidates, self.family.attention_note, notes + cut))
         return results
 
@@ -225,47 +153,46 @@ class Captioner:
             )
         return min(chosen.max_tokens, room)
 
-    def _stopping(self, prepared: Prepared, pictures: int, watch: Watch) -> list[Any]:
-        """Return the criterion through which a cancelled request stops before the next token."""
+    def _stopping(self, prepared: Prepared, pictures: int, watch: Watch) -> Callable[..., Tensor]:
+        """Return what `generate` asks after each token: it stops what was cancelled, and tells of steps."""
         import torch
 
+        written = 0
         last_step = time.monotonic()
 
         def stop(tokens: Tensor, scores: Any, **unused: Any) -> Tensor:
-            nonlocal last_step
+            nonlocal written, last_step
             watch.raise_if_all_cancelled()
+            written += 1
             rows_each = tokens.shape[0] // pictures
-            now = time.monotonic()
-            if rows_each == 1 and now - last_step >= STEP_S:
-                last_step = now
-                for place, row in enumerate(tokens[:, -self._new(tokens, prepared) :].tolist()):
-                    watch.step(place, self._decoded([*prepared.opening, *row]))
-            left = [watch.cancelled(place) for place in range(pictures)]
-            return torch.tensor(left, device=tokens.device).repeat_interleave(rows_each)
+            if rows_each == 1 and time.monotonic() - last_step >= STEP_S:
+                last_step = time.monotonic()
+                texts = self._decoded([[*prepared.opening, *row] for row in tokens[:, -written:].tolist()])
+                for place, text in enumerate(texts):
+                    watch.step(place, text)
+            cancelled = [watch.cancelled(place) for place in range(pictures)]
+            return torch.tensor(cancelled, device=tokens.device).repeat_interleave(rows_each)
 
-        return [stop]
+        return stop
 
-    def _caption(
-        self, prepared: Prepared, tokens: list[int], log_probabilities: F32, attention: F32 | None
-    ) -> Caption:
+    def _caption(self, prepared: Prepared, tokens: list[int], log_probabilities: F32, attention: F32 | None) -> Caption:
         """Put one caption together from its tokens (T,), their log-probabilities (T,) and attention (T, h, w)."""
         ends = [place for place, token in enumerate(tokens) if token in self.family.end_tokens]
         body = tokens[: ends[0]] if ends else tokens
         counted = log_probabilities[: len(body) + bool(ends)]
-        opening = prepared.opening
-        text = self._decoded([*opening, *body])
-        words = word_of_each_token([*opening, *body], self._decoded)
-        built = []
-        for place, word in enumerate(text.split()):
-            mine = [index - len(opening) for index in words[place] if index >= len(opening)]
-            if not mine:
-                built.append(Word(word, None, None, given=True))
-                continue
-            look = None if attention is None else attention[mine].mean(0)
-            built.append(Word(word, float(np.exp(log_probabilities[mine].sum())), look))
-        return Caption(text, tuple(built), float(counted.sum()), float(counted.mean()), complete=bool(ends))
+        caption = [*prepared.opening, *body]
+        (text,) = self._decoded([caption])
+        words = []
+        for word, places in zip(text.split(), tokens_of_words(caption, self._decoded), strict=True):
+            own = [place - len(prepared.opening) for place in places if place >= len(prepared.opening)]
+            if own:
+                look = None if attention is None else attention[own].mean(0)
+                words.append(Word(word, float(np.exp(log_probabilities[own].sum())), look))
+            else:
+                words.append(Word(word, 1.0, None, given=True))
+        return Caption(text, tuple(words), float(counted.sum()), float(counted.mean()), complete=bool(ends))
 
-    def _attention(self, reread: Reread, row: int, request: CaptionRequest) -> F32 | None:
+    def _look(self, reread: Reread, row: int, request: CaptionRequest) -> F32 | None:
         if reread.attention is None:
             return None
         return self.family.over_picture(reread.attention[row], request.image.size)
@@ -273,7 +200,39 @@ class Captioner:
     def _notes(self, prepared: Prepared, chosen: CaptionOptions) -> tuple[str, ...]:
         notes = []
         if chosen.strategy == "greedy" and chosen.candidates > 1:
-            notes.append("Greedy decoding writes one caption; choose beam or sample for more.")
+            notes.append("greedy decoding writes one caption; choose beam or sample for more")
         if self.family.tokenizer.unk_token_id in prepared.opening:
-            notes.append("The prompt has words that are not in this model's vocabulary; it reads them as unknown.")
+            notes.append("the prompt has words that this model does not know")
         return tuple(notes)
+
+    def _decoded(self, captions: list[list[int]]) -> list[str]:
+        return [text.strip() for text in self.family.tokenizer.batch_decode(captions, skip_special_tokens=True)]
+
+
+@contextmanager
+def _seeded(chosen: CaptionOptions, device: str) -> Iterator[None]:
+    """Seed torch's random numbers for sampling and put them back after: `generate` takes no generator of its own."""
+    if chosen.strategy != "sample":
+        yield
+        return
+    import torch
+
+    with torch.random.fork_rng(devices=[device] if device.startswith("cuda") else []):
+        torch.manual_seed(chosen.seed)
+        yield
+
+
+def _log_probabilities(reread: Reread, tokens: Tensor) -> F32:
+    """Return the log-probability (N, T) of each token; caption by caption, for logits in float32 are large."""
+    import torch
+
+    rows = [
+        torch.log_softmax(logits.float(), -1).gather(-1, row[:, None])[:, 0]
+        for logits, row in zip(reread.logits, tokens, strict=True)
+    ]
+    return torch.stack(rows).cpu().numpy()
+
+
+def load(loading: Loading) -> Captioner:
+    """Load the model of a card, from the folder the hub fetched."""
+    return Captioner.from_folder(loading.card.family, loading.folder, loading.device.name, loading.device.dtype)

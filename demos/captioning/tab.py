@@ -17,7 +17,7 @@ from demos.captioning import DEMO
 from demos.captioning.options import CaptionOptions, CaptionRequest
 from demos.captioning.pipeline import Caption, Captions
 from hub import guard, ui
-from hub.options import checked
+from hub.options import checked, specs
 from hub.runtime import Hub, Outcome
 
 SCENE_PX = 512  # a new scene, as drawn; models resize it themselves
@@ -35,22 +35,20 @@ def build(hub: Hub) -> None:
 
     with ui.tab(hub, DEMO) as tab:
         with tab.inputs():
-            picture = ui.picture_input(height=320, elem_id="captioning-picture")
-            with gr.Row():
-                new_scene = gr.Button("New scene", size="sm", elem_id="captioning-new-scene")
-            options = ui.controls(CaptionOptions, names=("prompt", "strategy"))
-            with gr.Accordion("Decoding", open=False):
-                rest = [name for name in CaptionOptions.__dataclass_fields__ if name not in options]
-                options |= ui.controls(CaptionOptions, names=rest)
+            picture = ui.picture_input(height=300, elem_id="captioning-picture")
+            new_scene = gr.Button("New scene", size="sm", elem_id="captioning-new-scene")
+            tab.examples({"image": picture}, "Examples: click one to caption it")
+            prompt = ui.controls(CaptionOptions, names=["prompt"])
+        with tab.options("Decoding: greedy, beam or sampling"):
+            decoding = ui.controls(CaptionOptions, names=[name for name in specs(CaptionOptions) if name != "prompt"])
         tab.results(panel)
         tab.connect(
-            {"image": picture, **options},
+            {"image": picture, **prompt, **decoding},
             request=request,
             draw=draw,
             answer=answer,
             draw_step=draw_step,
-            also_run_on=[options["prompt"].submit],  # type: ignore[attr-defined]
-            example_label="Examples (click one to caption it)",
+            also_run_on=[prompt["prompt"].submit],  # type: ignore[attr-defined]
         )
         new_scene.click(render_scene, None, picture, api_visibility="private", show_progress="minimal")
 
@@ -151,8 +149,10 @@ def truth_html(text: str, seed: int | None) -> str:
         verdict = "The model's sentence is outside the tabletop grammar, so it cannot be marked."
     else:
         marked = check(claims, scene)
-        verdict = f"{marked.recalled} of {len(scene.solids)} solids named with the right colour and shape; "
-        verdict += "every stated fact is true." if marked.all_true else "not every stated fact is true."
+        verdict = f"{marked.named} of {marked.total} solids named with the right colour and shape; "
+        verdict += (
+            "every stated fact is true." if marked.true else "; ".join(wrong.text for wrong in marked.mistakes) + "."
+        )
     return (
         f'<details class="captioning-truth"><summary>Reveal the truth</summary>'
         f"<p><b>{escape(caption(scene))}</b></p><p>{escape(verdict)}</p></details>"

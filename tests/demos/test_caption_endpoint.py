@@ -128,3 +128,9 @@ def test_a_path_of_the_server_is_not_read(client: Client, app: RunningApp) -> No
     stolen = {"path": str(Path(__file__).resolve()), "meta": {"_type": "gradio.FileData"}}
     with pytest.raises(AppError):
         client.predict(image=stolen, api_name="/caption")
+
+
+def test_a_link_is_not_followed(client: Client, app: RunningApp) -> None:
+    linked = {"path": f"{app.url}config", "meta": {"_type": "gradio.FileData"}}
+    with pytest.raises(AppError, match="links are not followed"):
+        client.predict(image=linked, api_name="/caption")

@@ -163,7 +163,11 @@ def test_a_solid_named_twice_is_a_mistake() -> None:
 
 def test_two_solids_that_differ_in_size_alone_may_be_named_in_either_order() -> None:
     scene = a_scene(RED_CUBE, replace(RED_CUBE, size="small", x_m=0.1))
-    for words in ("a small red cube and a large red cube", "a red cube and a red cube", "a red cube and a large red cube"):
+    for words in (
+        "a small red cube and a large red cube",
+        "a red cube and a red cube",
+        "a red cube and a large red cube",
+    ):
         claims = parse(words)
         assert claims is not None
         assert check(claims, scene).true

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from training.statistics import percent, wilson_interval
+from training.intervals import percent, wilson_interval
 
 
 def test_the_interval_holds_the_share_and_narrows_with_more_trials() -> None:

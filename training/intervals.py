@@ -34,6 +34,8 @@ def percent(successes: int, trials: int) -> str:
     '95.0 % (88.8 to 97.8; 95 of 100)'
     """
     low, high = wilson_interval(successes, trials)
-    return f"{successes / trials:.1%} ({low:.1%} to {high:.1%}; {successes} of {trials})".replace("%", " %").replace(
-        " % to", " to"
-    ).replace(" %;", ";")
+    return (
+        f"{successes / trials:.1%} ({low:.1%} to {high:.1%}; {successes} of {trials})".replace("%", " %")
+        .replace(" % to", " to")
+        .replace(" %;", ";")
+    )

@@ -1,0 +1,58 @@
+"""Takes the README's screenshots, into assets/screenshots: each tab, desktop and phone, light and dark.
+
+`make shots`, or `python -m tests.e2e.shots`.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from demos import discover
+from tests.app import running_app
+from tests.e2e.chromium import FLAGS, find_chromium
+
+FOLDER = Path(__file__).resolve().parents[2] / "assets" / "screenshots"
+DESKTOP = {"width": 1280, "height": 900}
+PHONE = {"width": 390, "height": 844}
+
+
+def main() -> None:
+    """Run every demo's first example and photograph its tab."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    demos, _ = discover()
+    with tempfile.TemporaryDirectory() as temp, running_app(Path(temp)) as app, sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
+        for demo in demos:
+            for name, size in (("desktop", DESKTOP), ("phone", PHONE)):
+                for theme in ("light", "dark"):
+                    page = opened(chromium, f"{app.url}?__theme={theme}", size)
+                    page.get_by_role("tab", name=demo.title).click()
+                    run_first_example(page, demo.slug)
+                    suffix = "" if theme == "light" else "-dark"
+                    page.screenshot(path=FOLDER / f"{demo.slug}-{name}{suffix}.png", full_page=name == "phone")
+                    page.context.close()
+        chromium.close()
+
+
+def opened(chromium: Browser, url: str, size: dict[str, int]) -> Page:
+    """Open the page in a window of its own."""
+    page = chromium.new_context(viewport=size, device_scale_factor=1).new_page()  # type: ignore[arg-type]
+    page.goto(url)
+    page.get_by_role("heading", name="Lectern").wait_for()
+    return page
+
+
+def run_first_example(page: Page, slug: str) -> None:
+    """Click the first example, wait for its result, and choose a word where there are words to choose."""
+    page.locator(f"#{slug}-examples").get_by_role("button").first.click()
+    page.locator(f"#{slug}-strip-0 .lectern-strip").wait_for()
+    words = page.locator(f".{slug} label")
+    if words.count() > 2:
+        words.nth(2).click()
+
+
+if __name__ == "__main__":
+    main()
