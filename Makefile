@@ -19,9 +19,9 @@ test: ## Set up and run every check; make test ARGS="-k captioning" runs some
 	@.ci/setup test
 	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n $(WORKERS) --dist loadscope $(ARGS)
 
-bench: ## Set up and run every benchmark, into bench/results
+bench: ## Set up and run every benchmark; make bench ARGS=--write keeps the tables in bench/results
 	@.ci/setup test
-	@for file in bench/[a-z]*.py; do $(PYTHON) -m bench.$$(basename $$file .py) || exit 1; done
+	@for file in $$(grep -l __main__ bench/*.py); do $(PYTHON) -m bench.$$(basename $$file .py) $(ARGS) || exit 1; done
 
 shots: ## Set up and take the README's screenshots, into assets
 	@.ci/setup test

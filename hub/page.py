@@ -63,10 +63,11 @@ def build(hub: Hub, demos: Sequence[Demo], broken: Sequence[Absent] = ()) -> gr.
                         f"<p>What to do: <code>{escape(absent.action)}</code></p>"
                     )
         with gr.Accordion("Memory", open=False), gr.Row():
-            held = gr.HTML(lambda: memory_html(hub))
-            gr.Button("Free memory", size="sm", elem_id="free-memory").click(
-                lambda: freed_html(hub), None, held, queue=False, api_visibility="private", show_progress="hidden"
-            )
+            held = gr.HTML()
+            quiet: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
+            free = gr.Button("Free memory", size="sm", elem_id="free-memory")
+            free.click(lambda: freed_html(hub), None, held, **quiet)
+            page.load(lambda: memory_html(hub), None, held, **quiet)
 
         def leave(browser: gr.Request) -> None:
             hub.jobs.cancel(session_of(browser))

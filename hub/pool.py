@@ -133,8 +133,10 @@ class Pool:
 
     def free(self) -> Freed:
         """Evict every model that is not running, now."""
-        release_device_memory()  # also what a failed attempt left behind
-        return self._evict(lambda: True)
+        freed = self._evict(lambda: True)
+        if not freed.evicted:
+            release_device_memory()  # a failed attempt may have left something behind
+        return freed
 
     def sweep(self) -> Freed:
         """Evict what nobody has used for the idle time, and what went over the budget while it was running."""
@@ -217,7 +219,8 @@ class Pool:
         return load(report)
 
     def _over_budget(self) -> bool:
-        return self.resident_bytes() > self._budget()
+        held = self.resident_bytes()
+        return held > 0 and held > self._budget()  # who holds nothing need not ask, which would import torch
 
     def _make_room(self, entry: _Entry) -> None:
         budget = self._budget()

@@ -10,7 +10,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from PIL.PngImagePlugin import PngInfo
+from PIL import Image
 
 from hub.cards import ModelCard
 
@@ -55,11 +55,14 @@ class Run:
         """Return the record as plain JSON values."""
         return {**asdict(self), "total_s": self.timings.total_s}
 
-    def png_info(self) -> PngInfo:
-        """Return PNG text chunks that carry the record: pass them to `Image.save(..., pnginfo=...)`."""
-        info = PngInfo()
-        info.add_text(PNG_KEY, json.dumps(self.as_dict()))
-        return info
+    def stamped(self, image: Image.Image) -> Image.Image:
+        """Return a copy of `image` that carries the record, as a text chunk once it is saved as PNG.
+
+        Show it in a component with `format="png"`, and the downloaded file says how it was made.
+        """
+        copy = image.copy()
+        copy.info = {PNG_KEY: json.dumps(self.as_dict())}
+        return copy
 
 
 def record(

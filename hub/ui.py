@@ -50,6 +50,7 @@ def picture_input(label: str = "Picture", **kwargs: Any) -> gr.Image:
         buttons=["fullscreen"],
         **kwargs,
     )
+    refuse_links(image)
     decode_data_url = image.preprocess
 
     def uploaded_path(payload: Any) -> Any:
@@ -59,6 +60,18 @@ def picture_input(label: str = "Picture", **kwargs: Any) -> gr.Image:
 
     image.preprocess = uploaded_path  # type: ignore[method-assign]
     return image
+
+
+def refuse_links(component: Component) -> None:
+    """Make a file component take uploads only: by default Gradio's server would fetch any address a client names."""
+    keep_upload = component.async_move_resource_to_block_cache
+
+    async def upload_only(place: Any) -> str | None:
+        if str(place).strip().lower().startswith(("http://", "https://")):
+            raise gr.Error("Upload the file itself; links are not followed.", print_exception=False)
+        return await keep_upload(place)
+
+    component.async_move_resource_to_block_cache = upload_only  # type: ignore[assignment,method-assign]
 
 
 @dataclass
@@ -148,7 +161,7 @@ class Tab:
         *,
         request: Callable[..., Request],
         draw: Callable[[Outcome, Any], Sequence[Any]],
-        answer: Callable[[Outcome], dict[str, Any]],
+        answer: Callable[[Outcome, Any], dict[str, Any]],
         draw_step: Callable[[Any], str] | None = None,
         also_run_on: Sequence[Any] = (),
     ) -> None:
@@ -158,7 +171,7 @@ class Tab:
             inputs: the demo's input components by the name `request` and the API know them by.
             request: builds a checked request from those values; raises `InvalidInput`.
             draw: turns an outcome into the values of the panel's components.
-            answer: turns an outcome into the endpoint's JSON answer; the run record is added to it.
+            answer: turns an outcome and its request into the endpoint's JSON answer; the run record is added to it.
             draw_step: turns an intermediate result into HTML for the status line.
             also_run_on: further listeners that start a run, for example a textbox's `submit`.
         """
@@ -181,8 +194,7 @@ class Tab:
         start = self.hub.default_card(self.demo)
         self.model = gr.Dropdown(
             offered,
-            # Asked at every visit: the page may be up before the hub knows what this machine can do.
-            value=lambda: self.hub.default_card(self.demo).key,
+            value=start.key,
             label="Model",
             info="Which model answers.",
             elem_id=f"{self.demo.slug}-model",
@@ -198,6 +210,8 @@ class Tab:
                 elem_id=f"{self.demo.slug}-compare",
             )
         quiet: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
+        # Asked again at every visit: the page may be up before the hub knows what this machine can do.
+        gr.on(None, lambda: self.hub.default_card(self.demo).key, None, self.model, **quiet)
         self.model.change(lambda key: card_html(self.demo.card(key)), self.model, about, **quiet)
 
     def _run_handler(
@@ -250,7 +264,7 @@ class Tab:
         self,
         inputs: dict[str, Component],
         request: Callable[..., Request],
-        answer: Callable[[Outcome], dict[str, Any]],
+        answer: Callable[[Outcome, Any], dict[str, Any]],
     ) -> None:
         def endpoint(browser: gr.Request, *values: Any) -> dict[str, Any]:
             with told_to_user():
@@ -258,7 +272,7 @@ class Tab:
                 wanted = request(**dict(zip(inputs, given, strict=True)))
                 card = self.demo.card(model) if model else self.hub.default_card(self.demo)
                 outcome = self.hub.run(session_of(browser), self.demo, card, wanted)
-                return {**answer(outcome), "run": outcome.run.as_dict()}
+                return {**answer(outcome, wanted), "run": outcome.run.as_dict()}
 
         _name_parameters(endpoint, [*inputs, "model"])
         trigger = gr.Button(visible=False)

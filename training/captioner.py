@@ -53,6 +53,7 @@ FORM_SHARES = {"relational": 0.58, "short": 0.14, "list": 0.14, "picture": 0.14}
 KINDS = len(SHAPES) * len(COLOURS) * len(SIZES)
 VIEWER_DISTANCE_M = 0.8  # positions are taken from about the middle of the table, so that they are small numbers
 POSITION_M = 0.1  # and in units of this
+RIGHT_PER_PIXEL = 0.043  # of these units, when the camera turns by a pixel's angle: 0.85 m / 197 px / 0.1 m
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class Options:
     muon_learning_rate: float = 2e-3
     weight_decay: float = 0.05
     warm_up: float = 0.02  # share of the run
+    turn: int = 8  # pixels by which a picture is shifted at most, to either side, up and down
     early: float = 0.12  # share of the run after which the early checkpoint is saved
     patch: int = 16
     vision_width: int = 192
@@ -215,12 +217,13 @@ class Batches:
     def assemble(self, picks: NDArray[np.intp]) -> Batch:
         """Put a batch together from (B, 3) picks: row, 1 for its mirror image, form."""
         rows, sides, forms = picks.T
-        pictures, solids = self.views["rgb"][rows], self.views["solids"][rows]
-        lessons = self.lessons[rows]
-        places = lessons["places"].copy()
+        cells, lessons = self.views[rows], self.lessons[rows]
         flip = sides == 1
-        pictures[flip], solids[flip] = pictures[flip, :, ::-1], solids[flip, :, ::-1]
+        turns = _turns(cells["solids"], self.rng, self.options.turn) * [(-1 if flipped else 1, 1) for flipped in flip]
+        pictures, solids = _seen(cells["rgb"], turns, flip), _seen(cells["solids"], turns, flip)
+        places = lessons["places"].copy()
         places[flip, :, 0] *= -1
+        places[:, :, 0] += turns[:, :1] * RIGHT_PER_PIXEL
 
         tokens = lessons["tokens"][np.arange(len(rows)), sides, forms]
         tokens = torch.from_numpy(tokens[:, : (tokens > 0).sum(1).max()].astype(np.int64))
@@ -241,6 +244,33 @@ class Batches:
         contrast, brightness = torch.empty(shape).uniform_(0.9, 1.1), torch.empty(shape).uniform_(-0.08, 0.08)
         noise = torch.empty_like(pixels).uniform_(-1, 1) * torch.empty(shape).uniform_(0, 0.05)
         return pixels * contrast + brightness + noise
+
+
+def _turns(solids: NDArray[np.int8], rng: np.random.Generator, most: int) -> NDArray[np.int64]:
+    """Draw (B, 2) shifts (right, down), in pixels, up to `most`, that keep every solid inside the picture.
+
+    To the eye a shift is the camera turned a little. It matters much to a vision transformer, which has to learn anew
+    what a cube looks like for each way of cutting it into patches.
+    """
+    step = PICTURE_PX // MAP_CELLS
+    shifts = np.empty((len(solids), 2), np.int64)
+    for axis, along in enumerate((1, 2)):
+        shown = (solids > 0).any(along)
+        first = shown.argmax(1) * step
+        last = PICTURE_PX - shown[:, ::-1].argmax(1) * step
+        low, high = np.clip(step - first, -most, 0), np.clip(PICTURE_PX - step - last, 0, most)
+        shifts[:, axis] = rng.integers(low, high + 1)
+    return shifts
+
+
+def _seen(pictures: NDArray[Any], turns: NDArray[np.int64], flip: NDArray[np.bool_]) -> NDArray[Any]:
+    """Shift pictures (B, S, S, ...) by (B, 2) pixels of 128, after mirroring those to flip; the border is repeated."""
+    size = pictures.shape[1]
+    step = PICTURE_PX // size
+    middles = np.arange(size) * step + step // 2
+    columns, rows = (np.clip((middles - turn[:, None]) // step, 0, size - 1) for turn in turns.T)
+    columns = np.where(flip[:, None], size - 1 - columns, columns)
+    return pictures[np.arange(len(pictures))[:, None, None], rows[:, :, None], columns[:, None, :]]
 
 
 def _patch_majority(solids: NDArray[np.int8], patch: int) -> NDArray[np.int64]:

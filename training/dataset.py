@@ -40,7 +40,7 @@ class Column:
 
     name: str
     dtype: np.dtype[Any]
-    of: Callable[[Scene], NDArray[Any]]
+    of: Callable[[Scene], NDArray[Any] | np.generic]
 
 
 def views(size: int = 128) -> Column:

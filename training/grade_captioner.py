@@ -21,7 +21,8 @@ from tabletop.sampling import sample_scene
 from tabletop.world import TEST_SEEDS, Scene
 from training.intervals import percent
 
-MAX_NEW_TOKENS = 71
+MODELS = [Path("assets/models/blip-tabletop"), Path("assets/models/blip-tabletop-early")]
+MAX_NEW_TOKENS = 71  # the longest caption, of six solids
 BATCH = 50
 
 
@@ -37,7 +38,7 @@ class Graded:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of this grader."""
-    parser.add_argument("--model", type=Path, default=Path("assets/models/blip-tabletop"))
+    parser.add_argument("--model", type=Path, nargs="+", default=MODELS, help="one folder or more")
     parser.add_argument("--scenes", type=int, default=1000)
     parser.add_argument("--threads", type=int, default=2)
 
@@ -45,17 +46,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def evaluate(options: argparse.Namespace) -> str:
     """Caption the first `options.scenes` test scenes in every form and return the report, in Markdown."""
     torch.set_num_threads(options.threads)
-    model = BlipForConditionalGeneration.from_pretrained(options.model, dtype=torch.float32).eval()
-    processor = BlipProcessor.from_pretrained(options.model)
     scenes = [sample_scene(TEST_SEEDS[index]) for index in range(options.scenes)]
     pictures = [Image.fromarray(render(scene, 128).rgb) for scene in scenes]
+    intro = (
+        f"# Captions of {len(scenes)} test scenes\n\n"
+        f"Test seeds {scenes[0].seed} to {scenes[-1].seed}, rendered at 128 px; greedy decoding; shares with their "
+        "95 % Wilson interval and counts. Made by `python -m training.evaluate captioner --write`.\n\n"
+    )
+    return intro + "\n".join(_evaluate_model(folder, scenes, pictures, options.threads) for folder in options.model)
 
+
+def _evaluate_model(folder: Path, scenes: Sequence[Scene], pictures: Sequence[Image.Image], threads: int) -> str:
+    model = BlipForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
+    processor = BlipProcessor.from_pretrained(folder)
     graded: dict[Form, list[Graded]] = {}
     for form in FORMS:
         texts = caption_pictures(model, processor, pictures, PROMPTS[form])
         graded[form] = [grade(scene, text) for scene, text in zip(scenes, texts, strict=True)]
-    seconds = _seconds_per_caption(model, processor, pictures[:50])
-    return _report(options.model, graded, seconds, options.threads)
+    return _report(folder, graded, _seconds_per_caption(model, processor, pictures[:50]), threads)
 
 
 def caption_pictures(
@@ -94,31 +102,27 @@ def _seconds_per_caption(
 
 def _report(folder: Path, graded: dict[Form, list[Graded]], seconds: float, threads: int) -> str:
     default = graded["relational"]
-    seeds = f"{default[0].scene.seed} to {default[-1].scene.seed}"
     lines = [
-        f"# {folder.name}: captions of {len(default)} test scenes",
-        "",
-        f"Test seeds {seeds}, rendered at 128 px; greedy decoding; shares with their 95 % Wilson interval and counts.",
+        f"## {folder.name}",
         "",
         "| form | prompt | solids named, right colour and shape | captions with every stated fact true "
         "| true and every solid named | outside the grammar |",
         "|---|---|---|---|---|---|",
     ]
-    lines += [f"| {form} | {PROMPTS[form] or '(none)'} | {_scores(graded[form])} |" for form in FORMS]
+    lines += [f"| {form} | {PROMPTS[form] or '(none)'} | {scores(graded[form])} |" for form in FORMS]
     lines += [
         "",
-        "## Relational captions by number of solids",
+        "Relational captions by number of solids:",
         "",
         "| solids | solids named | every stated fact true | true and complete | outside the grammar |",
         "|---|---|---|---|---|",
     ]
     for count in sorted({len(one.scene.solids) for one in default}):
-        lines.append(f"| {count} | {_scores([one for one in default if len(one.scene.solids) == count])} |")
-    lines += ["", "## What goes wrong in relational captions", ""]
-    kinds = Counter(mistake.kind for one in default if one.verdict for mistake in one.verdict.mistakes)
+        lines.append(f"| {count} | {scores([one for one in default if len(one.scene.solids) == count])} |")
+        kinds = Counter(mistake.kind for one in default if one.verdict for mistake in one.verdict.mistakes)
     mistakes = ", ".join(f"{kind} {number}" for kind, number in kinds.most_common()) or "none"
-    lines += [f"False claims by kind: {mistakes}.", ""]
-    common = _confusions(default).most_common(12)
+    lines += ["", f"False claims in relational captions, by kind: {mistakes}.", ""]
+    common = confusions(default).most_common(12)
     if common:
         lines += ["| the solid is | the caption says | times |", "|---|---|---|"]
         lines += [f"| {truth} | {said} | {number} |" for (truth, said), number in common]
@@ -130,7 +134,8 @@ def _report(folder: Path, graded: dict[Form, list[Graded]], seconds: float, thre
     return "\n".join(lines) + "\n"
 
 
-def _scores(graded: Sequence[Graded]) -> str:
+def scores(graded: Sequence[Graded]) -> str:
+    """Return the cells of a row: solids named, captions true, true and complete, number outside the grammar."""
     verdicts = [one.verdict for one in graded if one.verdict is not None]
     cells = (
         percent(sum(verdict.named for verdict in verdicts), sum(len(one.scene.solids) for one in graded)),
@@ -141,8 +146,8 @@ def _scores(graded: Sequence[Graded]) -> str:
     return " | ".join(cells)
 
 
-def _confusions(graded: Sequence[Graded]) -> Counter[tuple[str, str]]:
-    """Count which word stands for which, where a caption names the right number of solids and one of them wrongly."""
+def confusions(graded: Sequence[Graded]) -> Counter[tuple[str, str]]:
+    """Count (true word, word said) where a caption names the right number of solids and one of them wrongly."""
     pairs: Counter[tuple[str, str]] = Counter()
     for one in graded:
         if one.claims is None or len(one.claims.solids) != len(one.scene.solids):

@@ -22,9 +22,9 @@ MODELS = (
         family="blip",
         licence="Apache-2.0",
         download_bytes=0,
-        memory_bytes=6_500_000,
+        memory_bytes=11_300_000,
         knows="Rendered tabletop scenes with one to six coloured solids; trained by this project on nothing else.",
-        limits="It only knows tabletop scenes: of a photo it still speaks as if solids stood on a table, and it sees "
+        limits="It only knows tabletop scenes: of anything else it speaks as if solids stood on a table. It sees "
         f"{TABLETOP_PATCHES}, so small or half-hidden solids are where it errs.",
         citation="This project (training/captioner.py); architecture: Li et al. 2022, BLIP, arXiv:2201.12086.",
     ),
@@ -36,8 +36,8 @@ MODELS = (
         family="blip",
         licence="Apache-2.0",
         download_bytes=0,
-        memory_bytes=6_500_000,
-        knows="The same scenes as Tabletop BLIP, but its training was stopped after a twelfth of the time.",
+        memory_bytes=11_300_000,
+        knows="The same scenes as Tabletop BLIP, but its training was stopped after an eighth of the time.",
         limits="It only knows tabletop scenes and makes mistakes on purpose: compare it with the finished model.",
         citation="This project (training/captioner.py); architecture: Li et al. 2022, BLIP, arXiv:2201.12086.",
     ),

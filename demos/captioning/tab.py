@@ -59,16 +59,26 @@ def panel() -> Sequence[Any]:
     truth = gr.HTML()
     with gr.Accordion("Explain", open=False):
         details = gr.HTML()
-    return words, truth, details
+        stamped = gr.Image(
+            label="The picture with the record of this run inside (PNG)",
+            format="png",
+            height=140,
+            buttons=["download"],
+            interactive=False,
+        )
+    return words, truth, details, stamped
 
 
-def draw(outcome: Outcome, request: CaptionRequest) -> tuple[str, str, str]:
-    """Turn an outcome into the HTML of the panel."""
+def draw(outcome: Outcome, request: CaptionRequest) -> tuple[str, str, str, Image.Image]:
+    """Turn an outcome into the values of the panel."""
     captions: Captions = outcome.result
+    shown = request.image.copy()
+    shown.thumbnail((SHOWN_PX, SHOWN_PX))
     return (
-        words_html(captions.candidates[0], request.image, outcome.run.id + outcome.run.source),
+        words_html(captions.candidates[0], shown, outcome.run.id),
         truth_html(captions.candidates[0].text, request.scene_seed),
         details_html(captions, DEMO.card_of(outcome.run.source).limits, request.notes),
+        outcome.run.stamped(shown),
     )
 
 
@@ -77,7 +87,7 @@ def draw_step(text: str) -> str:
     return f'<div class="lectern-status">{escape(text)} …</div>'
 
 
-def answer(outcome: Outcome) -> dict[str, Any]:
+def answer(outcome: Outcome, request: CaptionRequest) -> dict[str, Any]:
     """Turn an outcome into the JSON answer of the endpoint."""
     captions: Captions = outcome.result
     return {
@@ -90,7 +100,7 @@ def answer(outcome: Outcome) -> dict[str, Any]:
             }
             for candidate in captions.candidates
         ],
-        "notes": list(captions.notes),
+        "notes": [*request.notes, *captions.notes],
     }
 
 
@@ -114,7 +124,6 @@ def scene_seed(text: Any) -> int | None:
 
 def words_html(caption: Caption, image: Image.Image, group: str) -> str:
     """Draw the caption's words, coloured by probability; choosing one shows where the model looked for it."""
-    group = escape(group)
     words: list[str] = []
     overlays: list[str] = []
     for number, word in enumerate(caption.words):
@@ -127,9 +136,7 @@ def words_html(caption: Caption, image: Image.Image, group: str) -> str:
         overlays.append(
             "<img alt='' />" if word.attention is None else f'<img alt="" src="{overlay(word.attention)}" />'
         )
-    shown = image.copy()
-    shown.thumbnail((SHOWN_PX, SHOWN_PX))
-    stage = f'<img src="{data_uri(shown, "JPEG")}" alt="the picture that was captioned" />' + "".join(overlays)
+    stage = f'<img src="{data_uri(image, "JPEG")}" alt="the picture that was captioned" />' + "".join(overlays)
     return (
         f'<div class="captioning" role="group" aria-label="{escape(caption.text)}">'
         f'{"".join(words)}<div class="captioning-stage">{stage}</div></div>'

@@ -149,6 +149,12 @@ def test_a_beam_s_score_is_the_one_that_beam_search_ranked_it_by(captioners: dic
     assert scores == pytest.approx(ranked.sequences_scores.tolist(), abs=1e-4)
 
 
+@each_family
+def test_every_family_reads_the_picture(captioners: dict[str, Captioner], family: str) -> None:
+    results = captions(captioners[family], count=4)
+    assert len({result.candidates[0].log_probability for result in results}) == 4
+
+
 # --- Where the model looked -------------------------------------------------------------------------------------------
 
 
@@ -400,6 +406,16 @@ def run_code(code: str, picture: Image.Image, folder: Path) -> list[str]:
         finally:
             os.chdir(here)
     return [" ".join(line.split()) for line in printed.getvalue().splitlines() if line.strip()]
+
+
+# --- Devices ----------------------------------------------------------------------------------------------------------
+
+
+@each_family
+def test_a_model_also_runs_in_the_half_precision_that_a_gpu_holds_it_in(folders: dict[str, Path], family: str) -> None:
+    captioner = Captioner.from_folder(family, folders[family], dtype="bfloat16")
+    for result in captions(captioner, replace(SHORT, strategy="beam", candidates=2), count=2):
+        assert all(np.isfinite(caption.score) for caption in result.candidates)
 
 
 # --- What the demo declares -------------------------------------------------------------------------------------------

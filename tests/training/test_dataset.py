@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,7 @@ def test_several_processes_fill_what_one_would(tmp_path: Path) -> None:
 
 def test_the_splits_share_no_seed_and_a_table_stays_inside_its_own(tmp_path: Path) -> None:
     ranges = sorted((seeds.start, seeds.stop) for seeds in SEEDS.values())
-    assert all(first[1] <= second[0] for first, second in zip(ranges, ranges[1:], strict=False))
+    assert all(first[1] <= second[0] for first, second in pairwise(ranges))
     assert SEEDS == {"training": TRAINING_SEEDS, "validation": VALIDATION_SEEDS, "test": TEST_SEEDS}
     with pytest.raises(ValueError, match="expected at most 10000 rows"):
         Table(tmp_path, "validation", 10_001)

@@ -48,6 +48,8 @@ class Blip2:
         self.model = (
             Blip2ForConditionalGeneration.from_pretrained(folder, dtype=dtype, **SAFE_WEIGHTS).to(device).eval()
         )
+        # Older processor files do not say how many places the picture takes; without them it would go unread.
+        self.processor.num_query_tokens = self.model.config.num_query_tokens
         self.longest: int = self.model.config.text_config.max_position_embeddings
 
     @property
