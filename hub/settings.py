@@ -103,7 +103,7 @@ def read_settings(arguments: list[str] | None = None) -> Settings:
 
     Raises:
         RefusedSetting: for a value that is not allowed, naming it.
-        SystemExit: for --help.
+        SystemExit: for --help, and for a flag that there is not.
     """
     try:
         settings = CliApp.run(Settings, cli_args=arguments or [])

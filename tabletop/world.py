@@ -1,6 +1,6 @@
 """The vocabulary and the typed scene graph of the tabletop world.
 
-World frame: right-handed, metres, z up, the table top is the plane z = 0, x to the viewer's right, y away from the viewer.
+World frame: right-handed, metres, z up; the table top is the plane z = 0, x to the viewer's right, y away from them.
 Camera frame: OpenCV's, x right, y down, z forward, pixels counted from the centre of the top-left pixel at (0, 0).
 """
 
@@ -13,11 +13,11 @@ COLOURS = ("red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink")
 SIZES = ("small", "large")
 TINTS = ("mint", "sand", "sky", "lilac", "rose", "grey")
 
-WIDTH_M = {"small": 0.05, "large": 0.09}  # overall width of a solid; 1.8 apart, so that perspective cannot swap the words
+WIDTH_M = {"small": 0.05, "large": 0.09}  # overall width of a solid; a factor of 1.8 apart, to outdo perspective
 MAX_SOLIDS = 6
 
 # Disjoint seed ranges, written down once. Nothing outside TRAINING is ever trained on.
-TRAINING_SEEDS = range(0, 1_000_000)
+TRAINING_SEEDS = range(1_000_000)
 VALIDATION_SEEDS = range(1_000_000, 1_010_000)
 TEST_SEEDS = range(2_000_000, 2_010_000)
 

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.app import RunningApp, running_app
+from tests.app import PATIENCE_S, RunningApp, running_app
 from tests.e2e.chromium import FLAGS, find_chromium
+
+expect.set_options(timeout=PATIENCE_S * 1000)
 
 
 @pytest.fixture(scope="session")

@@ -8,11 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import torch
 from torch import nn
 
 from hub.batch import Watch
 
+# The same examples every time, and no clock: the machine that runs the tests is often busy.
+PATIENT = hypothesis.settings(
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 WIDTH = 8  # numbers in a request
 PATIENCE_S = 60.0  # how long a condition may take on a busy machine before a test gives up
 

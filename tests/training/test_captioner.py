@@ -46,6 +46,7 @@ def options(tmp_path_factory: pytest.TempPathFactory) -> Options:
         samples=48,
         batch=8,
         early=0.5,
+        turn=0,
         vision_width=32,
         vision_layers=1,
         text_width=32,
@@ -95,6 +96,17 @@ def test_a_mirrored_pick_shows_the_mirrored_picture_with_its_own_labels(batches:
     same = torch.corrcoef(torch.stack([brightness[0].flatten(), brightness[1].flip(2).flatten()]))[0, 1]
     assert same > 0.9
     assert words(flipped.tokens[0].numpy()) == caption(mirrored(sample_scene(0)))
+
+
+def test_a_turned_picture_keeps_its_solids_and_takes_its_patch_labels_along(options: Options) -> None:
+    table = Table(options.cache, "training", ROWS)
+    picks = np.array([[row, row % 2, 0] for row in range(ROWS)])
+    still = Batches(table, options, np.random.default_rng(0)).assemble(picks)
+    turned = Batches(table, replace(options, turn=8), np.random.default_rng(0)).assemble(picks)
+    assert torch.equal(still.tokens, turned.tokens)
+    assert not torch.equal(still.kinds, turned.kinds)
+    for before, after in zip(still.kinds, turned.kinds, strict=True):
+        assert set(before.tolist()) == set(after.tolist())
 
 
 def test_the_patch_at_a_solids_centre_is_labelled_with_it(batches: Batches) -> None:
