@@ -19,10 +19,11 @@ class ModelCard:
     family: str  # which loading code of the demo reads it
     licence: str  # SPDX id where there is one
     download_bytes: int  # 0 for an embedded model
-    memory_bytes: int  # weights in memory at the dtype used; the pool replaces it by what it measures
+    memory_bytes: int  # weights in memory in float32, as on a CPU; the pool replaces it by what it measures
     knows: str  # what it was trained on, in one sentence
     limits: str  # what it cannot do, in one sentence
     citation: str
+    batch_limit: int = 32  # most requests in one forward pass: large models need the memory for themselves
     revision: str = "main"  # a commit of the Hub repository; "main" where no public source names one
 
     @property

@@ -96,7 +96,7 @@ class Hub:
                 job.token,
                 lambda token, report: self.lease(demo, card, token, report),
                 key=None if key is None else (demo.slug, card.key, key),
-                limit=self.settings.batch_limit,
+                limit=min(self.settings.batch_limit, card.batch_limit),
             )
             last: Progress | Step = Progress("Waiting for the device")
             while True:
@@ -156,6 +156,10 @@ class Hub:
     def _budget(self) -> int:
         return memory_budget(self.device, self.settings.memory_gb, self.pool.resident_bytes())
 
+    def _estimate(self, card: ModelCard) -> int:
+        """Return the bytes the weights of `card` will take on this device."""
+        return card.memory_bytes if self.device.dtype == "float32" else card.memory_bytes // 2
+
     def lease(self, demo: Demo, card: ModelCard, token: CancelToken, report: Report) -> Any:
         """Return a context manager that pins the loaded pipeline of `card` (see `Pool.lease`)."""
 
@@ -165,7 +169,7 @@ class Hub:
             return demo.load(Loading(card, folder, self.device, report, self.pool.component))
 
         return self.pool.lease(
-            (demo.slug, card.key), load, label=card.label, estimate=card.memory_bytes, token=token, report=report
+            (demo.slug, card.key), load, label=card.label, estimate=self._estimate(card), token=token, report=report
         )
 
     def _outcome(self, job: Job, demo: Demo, card: ModelCard, request: Request, done: Done) -> Outcome:
@@ -184,9 +188,9 @@ class Hub:
     def _explained(self, error: BaseException, demo: Demo, card: ModelCard, job: Job) -> BaseException:
         """Say what would fit when memory is short; log a bug with its job id and hide its traceback."""
         if isinstance(error, OutOfMemory):
-            most = min(self._budget(), card.memory_bytes - 1)  # a model that has just failed is no advice
-            fitting = [other for other in self.offered(demo) if other.memory_bytes <= most]
-            names = ", ".join(f"{other.label} ({gigabytes(other.memory_bytes)})" for other in fitting[:3])
+            most = min(self._budget(), self._estimate(card) - 1)  # a model that has just failed is no advice
+            fitting = [other for other in self.offered(demo) if self._estimate(other) <= most]
+            names = ", ".join(f"{other.label} ({gigabytes(self._estimate(other))})" for other in fitting[:3])
             return OutOfMemory(error.cause, f"{error.action} These fit: {names}." if names else error.action)
         if isinstance(error, UserError | Cancelled):
             return error

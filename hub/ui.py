@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import logging
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
@@ -22,10 +22,9 @@ from hub.batch import Progress, Step
 from hub.cards import ModelCard
 from hub.demo import Demo, Request
 from hub.device import QUEUE_ID
+from hub.draw import card_html, hint_html, progress_html, strip_html
 from hub.errors import Cancelled, InternalError, UserError
 from hub.options import Spec, specs
-from hub.pool import gigabytes
-from hub.run import Run
 from hub.runtime import Hub, Outcome
 
 log = logging.getLogger(__name__)
@@ -129,7 +128,7 @@ class Tab:
     def results(self, panel: Callable[[], Sequence[Component]]) -> None:
         """Draw the result panel twice, the second for comparing; `panel` returns the components that a run fills."""
         with self._results:
-            self.status = gr.HTML(_hint("Press Run, or click an example."), elem_id=f"{self.demo.slug}-status")
+            self.status = gr.HTML(hint_html("Press Run, or click an example."), elem_id=f"{self.demo.slug}-status")
             with gr.Row(equal_height=False):
                 for number in (0, 1):
                     with gr.Column(visible=number == 0, min_width=300) as column:
@@ -226,7 +225,9 @@ class Tab:
                 wanted = request(**dict(zip(names, values, strict=True)))
                 cards = [self.demo.card(key) for key in (model, compare) if key]
                 for slot, card in zip(self._slots, cards, strict=False):
-                    yield from self._fill(slot, card, wanted, session_of(browser), draw, draw_step)
+                    finished = yield from self._fill(slot, card, wanted, session_of(browser), draw, draw_step)
+                    if not finished:
+                        break
 
         return run
 
@@ -238,7 +239,8 @@ class Tab:
         session: str,
         draw: Callable[[Outcome, Any], Sequence[Any]],
         draw_step: Callable[[Any], str] | None,
-    ) -> Iterator[Values]:
+    ) -> Generator[Values, None, bool]:
+        """Run on one card and fill its slot; the value of the generator says whether it ran to its end."""
         job = self.hub.jobs.open(session, self.demo.slug)
         try:
             for update in self.hub.stream(job, self.demo, card, wanted):
@@ -251,14 +253,16 @@ class Tab:
                     drawn = dict(zip(slot.outputs, draw(update, wanted), strict=True))
                     yield {self.status: "", slot.strip: strip_html(update.run), slot.code: update.code, **drawn}
         except Cancelled:
-            yield {self.status: _hint("Stopped.")}
+            yield {self.status: hint_html("Stopped.")}
+            return False
         except UserError:
             yield {self.status: ""}
             raise
+        return True
 
     def _stop(self, browser: gr.Request) -> str:
         stopped = self.hub.jobs.cancel(session_of(browser), self.demo.slug)
-        return _hint("Stopping." if stopped else "Nothing is running.")
+        return hint_html("Stopping." if stopped else "Nothing is running.")
 
     def _connect_endpoint(
         self,
@@ -350,50 +354,3 @@ def _name_parameters(function: Callable[..., Any], names: Sequence[str]) -> None
     browser = inspect.Parameter("browser", kind, annotation=gr.Request)
     function.__signature__ = inspect.Signature([browser, *(inspect.Parameter(name, kind) for name in names)])  # type: ignore[attr-defined]
     function.__annotations__ = {"browser": gr.Request}
-
-
-def _hint(text: str) -> str:
-    return f'<div class="lectern-status">{escape(text)}</div>'
-
-
-def progress_html(progress: Progress) -> str:
-    """Draw a progress line, with a bar where the fraction is known."""
-    bar = "" if progress.fraction is None else f'<progress value="{progress.fraction:.3f}" max="1"></progress>'
-    return f'<div class="lectern-status" role="status">{escape(progress.text)} … {bar}</div>'
-
-
-def strip_html(run: Run) -> str:
-    """Draw which model answered, where, and how long each part took."""
-    parts = [
-        f"<b>{escape(run.model)}</b>",
-        "embedded" if run.embedded else f"Hub, {escape(run.revision[:12])}",
-        f"{escape(run.device)}, {escape(run.dtype)}",
-        f"{run.timings.compute_s * 1000:.0f} ms compute",
-        f"{run.timings.queue_s * 1000:.0f} ms queue",
-    ]
-    if run.timings.load_s >= 0.001:
-        parts.append(f"{run.timings.load_s:.1f} s load")
-    if run.batch_size > 1:
-        parts.append(f"in a batch of {run.batch_size}")
-    if run.seed is not None:
-        parts.append(f"seed {run.seed}")
-    return '<div class="lectern-strip">' + "".join(f"<span>{part}</span>" for part in parts) + "</div>"
-
-
-def card_html(card: ModelCard) -> str:
-    """Draw a model card: what to know before trusting the model."""
-    revision = "ships with Lectern" if card.embedded else card.revision
-    if not card.pinned:
-        revision += " (no fixed commit is known to us, so the files may change)"
-    rows = {
-        "Source": card.source if not card.embedded else f"assets/models/{card.source}",
-        "Revision": revision,
-        "Licence": card.licence,
-        "Download": "none" if card.embedded else gigabytes(card.download_bytes),
-        "Memory": gigabytes(card.memory_bytes),
-        "Knows": card.knows,
-        "Limits": card.limits,
-        "Cite": card.citation,
-    }
-    body = "".join(f"<tr><th>{name}</th><td>{escape(text)}</td></tr>" for name, text in rows.items())
-    return f'<table class="lectern-card">{body}</table>'

@@ -110,6 +110,7 @@ MODELS = (
         knows="Photos of the web, described by a frozen language model that reads 32 summaries of the picture.",
         limits=f"Large, and not tuned on captions: short, and invents what it cannot see. {BIAS}",
         citation="Li et al. 2023, BLIP-2, arXiv:2301.12597.",
+        batch_limit=4,
         revision="59a1ef6c1e5117b3f65523d1c6066825bcf315e3",
     ),
     ModelCard(
@@ -124,6 +125,7 @@ MODELS = (
         knows="Photos, documents and charts; follows an instruction about the picture.",
         limits=f"Small for a chat model: fluent but often wrong in details, and slow without a GPU. {BIAS}",
         citation="Marafioti et al. 2025, SmolVLM, arXiv:2504.05299.",
+        batch_limit=8,
         revision="7b375e1b73b11138ff12fe22c8f2822d8fe03467",
     ),
     ModelCard(
@@ -138,6 +140,7 @@ MODELS = (
         knows="Photos, documents, signs and screens in many languages; follows an instruction about the picture.",
         limits=f"Needs a GPU to be quick; sounds sure when it is wrong. {BIAS}",
         citation="Bai et al. 2025, Qwen3-VL Technical Report, arXiv:2511.21631.",
+        batch_limit=4,
         revision="89644892e4d85e24eaac8bacfd4f463576704203",
     ),
 )

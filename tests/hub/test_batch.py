@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -97,7 +98,7 @@ def test_requests_that_arrive_together_run_as_one_forward_pass() -> None:
 
 def test_the_window_gathers_those_who_come_while_the_device_is_free() -> None:
     bench = Bench(window_s=PATIENCE_S)
-    items = together([lambda n=n: bench.submit(request(n), limit=4) for n in range(4)])
+    items = together([partial(bench.submit, request(n), limit=4) for n in range(4)])
     assert [done(item).batch_size for item in items] == [4] * 4  # a full batch does not wait for the window's end
 
 
@@ -322,7 +323,7 @@ def test_what_the_failed_attempt_held_is_gone_before_room_is_made() -> None:
     pipeline = Greedy(fits=0, failures=1)
     bench = Bench(pipeline)
     alive: list[bool] = []
-    bench.pool.free = lambda: alive.append(pipeline.activations[0]() is not None)  # type: ignore[assignment,method-assign]
+    bench.batcher = Batcher(bench.gate, 0.0, make_room=lambda: alive.append(pipeline.activations[0]() is not None))
     done(bench.submit(request(0)))
     assert alive == [False]
 
@@ -391,7 +392,7 @@ def test_a_crowd_of_all_kinds_is_served_and_leaves_nothing_behind() -> None:
             token.cancel()
         return answer(item)
 
-    answers = together([lambda number=number: visit(number) for number in range(60)])
+    answers = together([partial(visit, number) for number in range(60)])
     for number, last in enumerate(answers):
         if number % 5 == 0:
             assert isinstance(last, Done) or isinstance(last.error, Cancelled | RuntimeError)

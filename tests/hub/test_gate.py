@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -21,11 +22,14 @@ def test_those_who_wait_are_served_in_the_order_they_came() -> None:
         with gate.hold(CancelToken()):
             served.append(number)
 
+    def in_line(count: int) -> bool:
+        return gate.waiting == count
+
     with gate.hold(CancelToken()):
         visits = []
         for number in range(20):
-            visits.append(in_background(lambda number=number: visit(number)))
-            wait_until(lambda number=number: gate.waiting == number + 1)
+            visits.append(in_background(partial(visit, number)))
+            wait_until(partial(in_line, number + 1))
     assert [visit() for visit in visits] == [None] * 20
     assert served == list(range(20))
 
@@ -118,7 +122,7 @@ def test_every_holder_is_freed_exactly_once_though_half_the_line_is_cancelled() 
             held.append(token)
 
     with gate.hold(CancelToken()):
-        visits = [in_background(lambda token=token: visit(token)) for token in tokens]
+        visits = [in_background(partial(visit, token)) for token in tokens]
         wait_until(lambda: gate.waiting == 40)
         together([token.cancel for token in tokens[::2]])
     outcomes = [visit() for visit in visits]

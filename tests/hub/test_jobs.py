@@ -147,8 +147,6 @@ def test_a_run_dropped_for_the_garbage_collector_deadlocks_nothing() -> None:
     jobs = Jobs(per_session=1000)
 
     def abandoned(job: Job) -> Iterator[None]:
-        cycle = [job]
-        cycle.append(cycle)  # type: ignore[arg-type]
         try:
             yield
         finally:
@@ -158,14 +156,18 @@ def test_a_run_dropped_for_the_garbage_collector_deadlocks_nothing() -> None:
         run = abandoned(jobs.open("mine", "captioning"))
         next(run)
         holder: list[object] = [run]
-        holder.append(holder)
+        holder.append(holder)  # a cycle, which only the collector can drop
         gc.set_threshold(gc.get_count()[0] + after)
         del run, holder
         jobs.close(jobs.open("mine", "captioning"))
 
+    def drop_and_open_at_every_allocation() -> None:
+        for after in range(1, 60):
+            drop_and_open(after)
+
     thresholds = gc.get_threshold()
     try:
-        assert in_background(lambda: [drop_and_open(after) for after in range(1, 60)])() == [None] * 59
+        assert in_background(drop_and_open_at_every_allocation)() is None
     finally:
         gc.set_threshold(*thresholds)
     gc.collect()

@@ -7,6 +7,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import pytest
@@ -448,6 +449,6 @@ def test_a_storm_of_requests_under_a_tight_budget_ends_with_everyone_served() ->
         with lease(pool, f"model {number % 5}", Loader()) as leased:
             return leased.value.layer.weight.shape == (250, 1000)
 
-    assert together([lambda number=number: visit(number) for number in range(40)]) == [True] * 40
+    assert together([partial(visit, number) for number in range(40)]) == [True] * 40
     pool.sweep()
     assert pool.resident_bytes() <= 2 * MB

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -216,12 +217,12 @@ def test_a_session_with_its_share_in_flight_is_told_to_wait(make: Make) -> None:
 def test_eight_threads_get_what_single_runs_get(make: Make) -> None:
     world = make(batch_window_ms=30.0)
     alone = [world.run(request(number, steps=4)).result for number in range(8)]
-    crowd = together(
-        [
-            lambda number=number: world.run(request(number, steps=4), session=f"student {number}").result
-            for number in range(8)
-        ]
-    )
+
+    def visit(number: int) -> list[float]:
+        result: list[float] = world.run(request(number, steps=4), session=f"student {number}").result
+        return result
+
+    crowd = together([partial(visit, number) for number in range(8)])
     torch.testing.assert_close(torch.tensor(crowd), torch.tensor(alone), rtol=1e-6, atol=1e-6)
     assert world.hub.gate.peak == 1
 

@@ -125,7 +125,7 @@ def test_help_lists_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_settings_do_not_change_while_the_app_runs() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        read_settings().port = 1  # type: ignore[misc]
+        read_settings().port = 1
 
 
 def test_a_space_listens_on_every_address_and_asks_for_no_password() -> None:

@@ -1,0 +1,58 @@
+"""The small pieces of HTML that all tabs share. Everything that a user or a model wrote is escaped here."""
+
+from __future__ import annotations
+
+from html import escape
+
+from hub.batch import Progress
+from hub.cards import ModelCard
+from hub.pool import gigabytes
+from hub.run import Run
+
+
+def hint_html(text: str) -> str:
+    """Draw a line of plain text where progress is shown."""
+    return f'<div class="lectern-status">{escape(text)}</div>'
+
+
+def progress_html(progress: Progress) -> str:
+    """Draw a progress line, with a bar where the fraction is known."""
+    bar = "" if progress.fraction is None else f'<progress value="{progress.fraction:.3f}" max="1"></progress>'
+    return f'<div class="lectern-status" role="status">{escape(progress.text)} … {bar}</div>'
+
+
+def strip_html(run: Run) -> str:
+    """Draw which model answered, where, and how long each part took."""
+    parts = [
+        f"<b>{escape(run.model)}</b>",
+        "embedded" if run.embedded else f"Hub, {escape(run.revision[:12])}",
+        f"{escape(run.device)}, {escape(run.dtype)}",
+        f"{run.timings.compute_s * 1000:.0f} ms compute",
+        f"{run.timings.queue_s * 1000:.0f} ms queue",
+    ]
+    if run.timings.load_s >= 0.001:
+        parts.append(f"{run.timings.load_s:.1f} s load")
+    if run.batch_size > 1:
+        parts.append(f"in a batch of {run.batch_size}")
+    if run.seed is not None:
+        parts.append(f"seed {run.seed}")
+    return '<div class="lectern-strip">' + "".join(f"<span>{part}</span>" for part in parts) + "</div>"
+
+
+def card_html(card: ModelCard) -> str:
+    """Draw a model card: what to know before trusting the model."""
+    revision = "ships with Lectern" if card.embedded else card.revision
+    if not card.pinned:
+        revision += " (no fixed commit is known to us, so the files may change)"
+    rows = {
+        "Source": card.source if not card.embedded else f"assets/models/{card.source}",
+        "Revision": revision,
+        "Licence": card.licence,
+        "Download": "none" if card.embedded else gigabytes(card.download_bytes),
+        "Memory": f"{gigabytes(card.memory_bytes)} in float32 (CPU), half of it on a GPU",
+        "Knows": card.knows,
+        "Limits": card.limits,
+        "Cite": card.citation,
+    }
+    body = "".join(f"<tr><th>{name}</th><td>{escape(text)}</td></tr>" for name, text in rows.items())
+    return f'<table class="lectern-card">{body}</table>'
