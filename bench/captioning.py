@@ -103,12 +103,9 @@ class Server:
             return time.perf_counter() - started
 
     async def _ask(self, client: httpx.AsyncClient, address: str, picture: dict[str, Any]) -> None:
-        info = (await client.get(f"{address}/info")).json() if not hasattr(self, "defaults") else None
-        if info is not None:
-            parameters = info["named_endpoints"]["/caption"]["parameters"]
-            self.defaults = [parameter.get("parameter_default") for parameter in parameters[1:]]
-        event = (await client.post(f"{address}/call/caption", json={"data": [picture, *self.defaults]})).json()
-        async with client.stream("GET", f"{address}/call/caption/{event['event_id']}") as stream:
+        started = await client.post(f"{address}/call/v2/caption", json={"image": picture})
+        event = started.json()
+        async with client.stream("GET", f"{address}/call/v2/caption/{event['event_id']}") as stream:
             answer = ""
             async for line in stream.aiter_lines():
                 if line.startswith("event: "):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from demos import discover
 from hub.settings import ON_SPACES, Settings
-from tests.app import running_app
+from tests.app import RunningApp, running_app
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -41,11 +43,29 @@ def test_every_demo_is_introduced() -> None:
         assert f"| {demo.title} |" in README
 
 
-def test_the_python_example_runs_against_the_app(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (example,) = re.findall(r"```python\n(from gradio_client.*?)```", README, flags=re.DOTALL)
-    with running_app(tmp_path) as app:
-        exec(example.replace("http://127.0.0.1:7860", app.url).replace("assets/", f"{ROOT}/assets/"), {})
-    assert re.match(r"a (small|large) .* Tabletop", capsys.readouterr().out)
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
+    with running_app(tmp_path_factory.mktemp("uploads")) as running:
+        yield running
+
+
+def example(language: str, start: str) -> str:
+    """Return the one code block of `language` that begins with `start`."""
+    (found,) = re.findall(rf"```{language}\n({re.escape(start)}.*?)```", README, flags=re.DOTALL)
+    return str(found)
+
+
+def test_the_python_example_runs_against_the_app(app: RunningApp, capsys: pytest.CaptureFixture[str]) -> None:
+    program = example("python", "from gradio_client")
+    exec(program.replace("http://127.0.0.1:7860/", app.url).replace("http://127.0.0.1:7860", app.url), {})
+    assert re.search(r"^a (small|large) .* Tabletop", capsys.readouterr().out, flags=re.MULTILINE)
+
+
+def test_the_curl_example_runs_against_the_app(app: RunningApp) -> None:
+    program = example("bash", "lectern=").replace("http://127.0.0.1:7860/", app.url)
+    done = subprocess.run(["bash", "-ec", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "event: complete" in done.stdout
+    assert '"caption": "i see ' in done.stdout
 
 
 def test_every_file_the_readme_points_to_is_there() -> None:

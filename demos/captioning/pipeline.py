@@ -26,7 +26,16 @@ from hub.errors import InvalidInput
 if TYPE_CHECKING:
     from torch import Tensor
 
+ALTERNATIVES = 3  # other tokens shown for each word
 STEP_S = 0.25  # least time between two intermediate captions sent to the page
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """What might have stood in a word's place: a token's text, and its probability there."""
+
+    text: str
+    probability: float
 
 
 @dataclass(frozen=True)
@@ -39,12 +48,14 @@ class Word:
             the prompt, about which the model was not asked.
         attention: (h, w) shares of the picture, summing to 1; None for a word of the prompt, or where none is shown.
         given: whether the word is the prompt's.
+        alternatives: the likeliest other tokens in the place of the word's first one, likeliest first.
     """
 
     text: str
     probability: float
     attention: F32 | None = field(compare=False)
     given: bool = False
+    alternatives: tuple[Alternative, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,6 +87,15 @@ class Captions:
     def text(self) -> str:
         """The first caption."""
         return self.candidates[0].text
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What a model's logits say of one caption's T tokens."""
+
+    chosen: F32  # (T,) log-probability of each token
+    others: list[list[int]]  # (T, ALTERNATIVES) the likeliest other tokens in its place
+    other_probabilities: list[list[float]]
 
 
 class Captioner:
@@ -117,14 +137,14 @@ class Captioner:
                 tokens = self.family.write(prepared, **arguments, stopping_criteria=[stopping])
             watch.raise_if_all_cancelled()
             reread = self.family.reread(prepared, tokens)
-            log_probabilities = _log_probabilities(reread, tokens)
+            judged = _judged(reread, tokens)
 
         notes = self._notes(prepared, chosen)
         results = []
         for place, request in enumerate(requests):
             own = range(place * chosen.written, (place + 1) * chosen.written)
             candidates = tuple(
-                self._caption(prepared, tokens[row].tolist(), log_probabilities[row], self._look(reread, row, request))
+                self._caption(prepared, tokens[row].tolist(), judged[row], self._look(reread, row, request))
                 for row in own
             )
             cut = (
@@ -175,11 +195,11 @@ class Captioner:
 
         return stop
 
-    def _caption(self, prepared: Prepared, tokens: list[int], log_probabilities: F32, attention: F32 | None) -> Caption:
-        """Put one caption together from its tokens (T,), their log-probabilities (T,) and attention (T, h, w)."""
+    def _caption(self, prepared: Prepared, tokens: list[int], judged: _Judged, attention: F32 | None) -> Caption:
+        """Put one caption together from its tokens (T,), how they were judged, and attention (T, h, w)."""
         ends = [place for place, token in enumerate(tokens) if token in self.family.end_tokens]
         body = tokens[: ends[0]] if ends else tokens
-        counted = log_probabilities[: len(body) + bool(ends)]
+        counted = judged.chosen[: len(body) + bool(ends)]
         caption = [*prepared.opening, *body]
         (text,) = self._decoded([caption])
         words = []
@@ -187,10 +207,17 @@ class Captioner:
             own = [place - len(prepared.opening) for place in places if place >= len(prepared.opening)]
             if own:
                 look = None if attention is None else attention[own].mean(0)
-                words.append(Word(word, float(np.exp(log_probabilities[own].sum())), look))
+                probability = float(np.exp(judged.chosen[own].sum()))
+                words.append(Word(word, probability, look, alternatives=self._alternatives(judged, own[0])))
             else:
                 words.append(Word(word, 1.0, None, given=True))
         return Caption(text, tuple(words), float(counted.sum()), float(counted.mean()), complete=bool(ends))
+
+    def _alternatives(self, judged: _Judged, place: int) -> tuple[Alternative, ...]:
+        ends = self.family.end_tokens
+        texts = ["(end)" if token in ends else self.family.tokenizer.decode([token]) for token in judged.others[place]]
+        pairs = zip(texts, judged.other_probabilities[place], strict=True)
+        return tuple(Alternative(text.strip(), probability) for text, probability in pairs)
 
     def _look(self, reread: Reread, row: int, request: CaptionRequest) -> F32 | None:
         if reread.attention is None:
@@ -222,15 +249,17 @@ def _seeded(chosen: CaptionOptions, device: str) -> Iterator[None]:
         yield
 
 
-def _log_probabilities(reread: Reread, tokens: Tensor) -> F32:
-    """Return the log-probability (N, T) of each token; caption by caption, for logits in float32 are large."""
+def _judged(reread: Reread, tokens: Tensor) -> list[_Judged]:
+    """Read probabilities off the logits, caption by caption, for logits in float32 are large."""
     import torch
 
-    rows = [
-        torch.log_softmax(logits.float(), -1).gather(-1, row[:, None])[:, 0]
-        for logits, row in zip(reread.logits, tokens, strict=True)
-    ]
-    return torch.stack(rows).cpu().numpy()
+    found = []
+    for logits, row in zip(reread.logits, tokens, strict=True):
+        log_probabilities = torch.log_softmax(logits.float(), -1)
+        chosen = log_probabilities.gather(-1, row[:, None])
+        values, ids = log_probabilities.scatter(-1, row[:, None], -torch.inf).topk(ALTERNATIVES)
+        found.append(_Judged(chosen[:, 0].cpu().numpy(), ids.tolist(), values.exp().tolist()))
+    return found
 
 
 def load(loading: Loading) -> Captioner:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from demos.captioning import DEMO
 from demos.captioning.options import CaptionOptions, CaptionRequest
-from demos.captioning.pipeline import Caption, Captions
+from demos.captioning.pipeline import Caption, Captions, Word
 from hub import guard, ui
 from hub.options import checked, specs
 from hub.runtime import Hub, Outcome
@@ -23,6 +23,8 @@ from hub.runtime import Hub, Outcome
 SCENE_PX = 512  # a new scene, as drawn; models resize it themselves
 SCENE_KEY = "tabletop-seed"  # PNG text chunk: lets a picture say what is truly on it, even after a download
 SHOWN_PX = 420  # the picture under the attention maps
+SURE = 0.9  # words below are listed as hesitations
+MOST_HESITATIONS = 6
 OVERLAY_PX = 24  # attention maps are tiny; the browser enlarges them smoothly
 
 
@@ -96,7 +98,14 @@ def answer(outcome: Outcome, request: CaptionRequest) -> dict[str, Any]:
             {
                 "caption": candidate.text,
                 "log_probability": candidate.log_probability,
-                "words": [{"word": word.text, "probability": word.probability} for word in candidate.words],
+                "words": [
+                    {
+                        "word": word.text,
+                        "probability": word.probability,
+                        "instead": {other.text: other.probability for other in word.alternatives},
+                    }
+                    for word in candidate.words
+                ],
             }
             for candidate in captions.candidates
         ],
@@ -130,7 +139,7 @@ def words_html(caption: Caption, image: Image.Image, group: str) -> str:
         percent = f"{word.probability:.0%}"
         words.append(
             f'<input type="radio" name="{group}" id="{group}-{number}">'
-            f'<label for="{group}-{number}" title="probability {percent}" style="--p:{word.probability:.3f}">'
+            f'<label for="{group}-{number}" title="{escape(instead(word))}" style="--p:{word.probability:.3f}">'
             f"{escape(word.text)}<small>{percent}</small></label>"
         )
         overlays.append(
@@ -141,6 +150,25 @@ def words_html(caption: Caption, image: Image.Image, group: str) -> str:
         f'<div class="captioning" role="group" aria-label="{escape(caption.text)}">'
         f'{"".join(words)}<div class="captioning-stage">{stage}</div></div>'
     )
+
+
+def instead(word: Word) -> str:
+    """List what else might have stood in a word's place."""
+    listed = ", ".join(f"{other.text} {other.probability:.1%}" for other in word.alternatives)
+    return f"instead: {listed}" if listed else "given by the prompt"
+
+
+def hesitations_html(caption: Caption) -> str:
+    """List the words the model was least sure of, each with what it might have said instead."""
+    unsure = [word for word in caption.words if not word.given and word.probability < SURE]
+    if not unsure:
+        return f"<p>It was at least {SURE:.0%} sure of every word.</p>"
+    unsure.sort(key=lambda word: word.probability)
+    rows = "".join(
+        f"<tr><td>{escape(word.text)}</td><td>{word.probability:.0%}</td><td>{escape(instead(word))}</td></tr>"
+        for word in unsure[:MOST_HESITATIONS]
+    )
+    return f'<table class="lectern-card"><tr><th>Where it hesitated</th><th></th><th></th></tr>{rows}</table>'
 
 
 def truth_html(text: str, seed: int | None) -> str:
@@ -176,7 +204,7 @@ def details_html(captions: Captions, limits: str, notes: Sequence[str]) -> str:
     remarks = "".join(f"<p>{escape(note[0].upper() + note[1:])}.</p>" for note in (*notes, *captions.notes))
     return (
         '<table class="lectern-card"><tr><th>Candidate</th><th>log-probability</th><th>per token</th></tr>'
-        f"{rows}</table>"
+        f"{rows}</table>{hesitations_html(captions.candidates[0])}"
         "<p>The small number under a word is the softmax probability the model gave it, given the words before it. "
         "The log-probability sums over the sentence, so longer ones score lower; per token it is averaged.</p>"
         f"<p>{escape(captions.attention_note)}</p>{remarks}<p><b>Limits.</b> {escape(limits)}</p>"

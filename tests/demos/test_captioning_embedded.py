@@ -177,3 +177,14 @@ def test_every_example_of_a_scene_carries_the_seed_that_draws_it() -> None:
                 assert np.array_equal(np.asarray(picture), render(sample_scene(int(seed)), 512).rgb)
     assert len(seeds) == len(DEMO.examples) - 1  # and one photo
     assert all(seed in TEST_SEEDS for seed in seeds)
+
+
+def test_the_alternatives_of_a_word_are_other_words_and_share_what_it_left(
+    finished: Captioner, pictures: tuple[Image.Image, ...]
+) -> None:
+    (result,) = finished([CaptionRequest(pictures[0], CaptionOptions())])
+    for word in result.candidates[0].words:
+        shares = [other.probability for other in word.alternatives]
+        assert word.text not in {other.text for other in word.alternatives}
+        assert shares == sorted(shares, reverse=True)
+        assert word.probability + sum(shares) <= 1 + 1e-5

@@ -21,6 +21,7 @@ from hub import cards, runtime
 from hub.batch import Progress, Step
 from hub.cards import ModelCard
 from hub.demo import Demo, Loading
+from hub.device import Device
 from hub.errors import (
     Cancelled,
     InternalError,
@@ -30,6 +31,7 @@ from hub.errors import (
     OutOfMemory,
     TooBusy,
 )
+from hub.jobs import CancelToken
 from hub.runtime import Hub, Outcome
 from hub.settings import Settings
 from tests.hub.toys import (
@@ -225,6 +227,25 @@ def test_eight_threads_get_what_single_runs_get(make: Make) -> None:
     crowd = together([partial(visit, number) for number in range(8)])
     torch.testing.assert_close(torch.tensor(crowd), torch.tensor(alone), rtol=1e-6, atol=1e-6)
     assert world.hub.gate.peak == 1
+
+
+def test_a_card_may_bound_its_batches(make: Make) -> None:
+    world = make()
+    card = replace(EMBEDDED, batch_limit=2)
+    world.demo = replace(world.demo, models=(card,))
+    with world.hub.gate.hold(CancelToken()):
+        runs = [
+            in_background(partial(world.run, request(number), session=str(number), card=card)) for number in range(4)
+        ]
+        wait_until(lambda: world.hub.gate.waiting == 2)
+    assert [run().run.batch_size for run in runs] == [2] * 4
+
+
+def test_in_half_precision_a_model_is_expected_to_need_half_the_memory(make: Make) -> None:
+    world = make(models="hub", memory_gb=1.0)
+    world.hub.device = Device("cpu", "bfloat16", "CPU")
+    with pytest.raises(OutOfMemory, match=r"Big needs about 4\.0 GB"):
+        world.run(request(0), card=ONLINE)
 
 
 def test_an_unknown_model_is_refused_with_the_names_of_those_there_are(make: Make) -> None:
