@@ -32,10 +32,12 @@ CSS = """
 .lectern-strip span { padding: .1rem .55rem; border-radius: 1rem; background: var(--background-fill-secondary);
   border: 1px solid var(--border-color-primary); }
 .lectern-card { width: 100%; font-size: .9rem; border-collapse: collapse; }
-.lectern-card th { text-align: left; vertical-align: top; padding: .2rem .8rem .2rem 0; white-space: nowrap;
-  font-weight: 600; }
+.lectern-card th { text-align: left; vertical-align: top; padding: .2rem .8rem .2rem 0; font-weight: 600; }
 .lectern-card td { overflow-wrap: anywhere; padding: .2rem 0; }
 .lectern-card th, .lectern-card td { border: 0 !important; background: none !important; }
+/* A wide table or a long line scrolls in its own box instead of widening the page. */
+.gradio-container .html-container, .gradio-container .codemirror-wrapper { overflow-x: auto; }
+.gradio-container .app, .gradio-container .contain, .gradio-container .column { min-width: 0; max-width: 100%; }
 footer { opacity: .7; }
 @media (max-width: 760px) {
   /* One column, in the order of use: inputs and Run, the result, then models and options. */
@@ -43,6 +45,6 @@ footer { opacity: .7; }
   .lectern-left { display: contents !important; }
   .lectern-more { order: 3; }
   .lectern-head p { display: none; }
-  .gradio-container > main { padding: .5rem !important; }
+  .gradio-container > .main { padding: .5rem !important; }
 }
 """

@@ -140,6 +140,7 @@ class Tab:
                                 language="python",
                                 label="The same run outside Lectern",
                                 interactive=False,
+                                wrap_lines=True,
                             )
                     self._slots.append(_Slot(column, strip, outputs, code))
             with gr.Accordion("Try this", open=False):

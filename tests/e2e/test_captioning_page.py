@@ -109,6 +109,9 @@ def test_a_phone_shows_run_and_the_result_without_sideways_scrolling(browser: Br
     expect(page.locator("#captioning-run")).to_be_visible()
     page.locator("#captioning-examples").get_by_role("button").first.click()
     expect(page.locator(WORDS).first).to_be_visible()
+    for name in ("Explain", "Show code", "Try this", "About this model", "Compare two models", "Decoding", "Memory"):
+        page.get_by_role("button", name=name).first.click()
+    expect(page.locator("#free-memory")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     phone.close()
 

@@ -298,13 +298,14 @@ def test_a_picture_larger_than_its_header_says_is_not_believed(tmp_path: Path, s
     assert "60000 x 60000 pixels" in refusal(path)
 
 
-def test_a_tiff_without_a_width_is_damaged(save: Save) -> None:
+def test_a_tiff_whose_second_page_is_nonsense_is_damaged(save: Save) -> None:
     """Pillow raises a TypeError: what decoders raise cannot be listed."""
     path = save(corners(), "TIFF")
     content = bytearray(path.read_bytes())
     (directory,) = struct.unpack_from("<I", content, 4)
-    struct.pack_into("<H", content, directory + 2, 0xFFFF)  # the first entry was the width
-    path.write_bytes(content)
+    (entries,) = struct.unpack_from("<H", content, directory)
+    struct.pack_into("<I", content, directory + 2 + 12 * entries, len(content))  # where the second page is said to be
+    path.write_bytes(content + bytes(100))
     assert "damaged" in refusal(path)
 
 

@@ -373,6 +373,21 @@ def test_progress_reaches_everyone_who_waits_and_those_who_come_late() -> None:
     assert late == [("Fetching", 0.5), ("Fetching", 1.0)]
 
 
+def test_no_listener_is_called_while_the_pool_is_locked() -> None:
+    pool = make_pool()
+    measured: list[int] = []
+
+    def load(report: Report) -> Model:
+        report("Loading weights", None)
+        return Model()
+
+    def report(text: str, fraction: float | None) -> None:
+        measured.append(in_background(pool.resident_bytes)())  # on another thread, which would wait for the lock
+
+    use(pool, "blip", load, report=report)
+    assert len(measured) == 2
+
+
 def test_a_listener_that_fails_fails_neither_the_load_nor_the_other_listeners(caplog: pytest.LogCaptureFixture) -> None:
     pool = make_pool()
     joined, heard = threading.Event(), threading.Event()
