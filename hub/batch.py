@@ -130,9 +130,16 @@ LeaseModel = Callable[[CancelToken, Report], AbstractContextManager[Lease]]
 class Batcher:
     """Gathers requests into batches and runs each batch behind the gate."""
 
-    def __init__(self, gate: DeviceGate, window_s: float, make_room: Callable[[], object] = lambda: None) -> None:
+    def __init__(
+        self,
+        gate: DeviceGate,
+        window_s: float,
+        make_room: Callable[[], object] = lambda: None,
+        crowded: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._gate = gate
         self._window_s = window_s
+        self._crowded = crowded  # whether anybody else is about; a lone user need not wait for neighbours
         self._make_room = make_room  # what to do when a run is out of memory, before it is tried once more
         self._lock = threading.RLock()  # re-entrant for the reason given in hub.jobs
         self._open: dict[Hashable | None, _Batch] = {}  # a batch can be joined as long as it is here
@@ -182,7 +189,8 @@ class Batcher:
         try:
             with lease(batch.everyone_left, report) as leased:
                 loaded_s = time.monotonic()
-                batch.closed.wait(self._window_s)
+                if self._crowded():
+                    batch.closed.wait(self._window_s)
                 if not self._gate.free:
                     report("Waiting for the device", None)
                 with self._gate.hold(batch.everyone_left):

@@ -51,7 +51,12 @@ class Hub:
         self.jobs = Jobs(settings.runs_per_session)
         self.gate = DeviceGate()
         self.pool = Pool(self._budget, idle_s=settings.idle_minutes * 60)
-        self.batcher = Batcher(self.gate, settings.batch_window_ms / 1000, make_room=self.pool.free)
+        self.batcher = Batcher(
+            self.gate,
+            settings.batch_window_ms / 1000,
+            make_room=self.pool.free,
+            crowded=lambda: self.jobs.in_flight() > 1,
+        )
         self._device_lock = threading.Lock()
         self._hub_ready = False  # set by `prepare`: whether Hub models can be the default
 

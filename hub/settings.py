@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     runs_per_session: int = Field(default=3, ge=1, description="Runs one browser may have in flight.")
     batch_limit: int = Field(default=32, ge=1, description="Most requests in one forward pass.")
     batch_window_ms: FiniteFloat = Field(
-        default=30.0, ge=0, le=1000, description="How long a batch waits for neighbours."
+        default=30.0, ge=0, le=1000, description="How long a batch waits for neighbours when others are about."
     )
     max_upload_mb: FiniteFloat = Field(default=20.0, gt=0, description="Largest file a user may send.")
     max_megapixels: FiniteFloat = Field(default=50.0, gt=0, description="Largest picture a user may send.")

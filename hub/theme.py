@@ -34,7 +34,8 @@ CSS = """
 .lectern-card { width: 100%; font-size: .9rem; border-collapse: collapse; }
 .lectern-card th { text-align: left; vertical-align: top; padding: .2rem .8rem .2rem 0; font-weight: 600; }
 .lectern-card td { overflow-wrap: anywhere; padding: .2rem 0; }
-.lectern-card th, .lectern-card td { border: 0 !important; background: none !important; }
+.lectern-card th, .lectern-card td, .lectern-card tr { border: 0 !important; background: none !important; }
+.lectern-card tr { border-bottom: 1px solid var(--border-color-primary) !important; }
 /* A wide table or a long line scrolls in its own box instead of widening the page. */
 .gradio-container .html-container, .gradio-container .codemirror-wrapper { overflow-x: auto; }
 .gradio-container .app, .gradio-container .contain, .gradio-container .column { min-width: 0; max-width: 100%; }

@@ -102,6 +102,12 @@ def test_the_window_gathers_those_who_come_while_the_device_is_free() -> None:
     assert [done(item).batch_size for item in items] == [4] * 4  # a full batch does not wait for the window's end
 
 
+def test_a_lone_user_does_not_wait_for_neighbours() -> None:
+    bench = Bench()
+    bench.batcher = Batcher(bench.gate, window_s=100 * PATIENCE_S, crowded=lambda: False)
+    assert done(bench.submit(request(1))).batch_size == 1
+
+
 def test_a_result_does_not_depend_on_the_neighbours() -> None:
     bench = Bench()
     alone = [done(bench.submit(request(n, steps=5))).value for n in range(16)]
