@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +14,11 @@ from gradio_client.exceptions import AppError
 from demos import discover
 from hub.demo import Demo
 from hub.device import QUEUE_ID
-from tests.app import RunningApp, running_app
+from tests.app import RunningApp
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMOS, BROKEN = discover()
 each_demo = pytest.mark.parametrize("demo", DEMOS, ids=lambda demo: demo.slug)
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
-    with running_app(tmp_path_factory.mktemp("uploads")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def client(app: RunningApp) -> Client:
-    return Client(app.url, verbose=False)
 
 
 def sent(value: Any) -> Any:

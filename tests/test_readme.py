@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from demos import discover
 from hub.settings import ON_SPACES, Settings
-from tests.app import RunningApp, running_app
+from tests.app import RunningApp
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -41,12 +40,6 @@ def test_every_demo_is_introduced() -> None:
     demos, _ = discover()
     for demo in demos:
         assert f"| {demo.title} |" in README
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
-    with running_app(tmp_path_factory.mktemp("uploads")) as running:
-        yield running
 
 
 def example(language: str, start: str) -> str:

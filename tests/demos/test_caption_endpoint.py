@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,20 +15,9 @@ from tabletop.captions import parse
 from tabletop.render import render
 from tabletop.sampling import sample_scene
 from tabletop.world import TEST_SEEDS
-from tests.app import RunningApp, running_app
+from tests.app import RunningApp
 
 SCENE = sample_scene(TEST_SEEDS[11], count=2)
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
-    with running_app(tmp_path_factory.mktemp("uploads")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def client(app: RunningApp) -> Client:
-    return Client(app.url, verbose=False)
 
 
 @pytest.fixture(scope="module")

@@ -8,16 +8,10 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.app import PATIENCE_S, RunningApp, running_app
+from tests.app import PATIENCE_S, RunningApp
 from tests.e2e.chromium import FLAGS, find_chromium
 
 expect.set_options(timeout=PATIENCE_S * 1000)
-
-
-@pytest.fixture(scope="session")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
-    with running_app(tmp_path_factory.mktemp("uploads")) as running:
-        yield running
 
 
 @pytest.fixture(scope="session")
