@@ -19,6 +19,7 @@ class CancelToken:
 
     def __init__(self) -> None:
         self._cancelled = False
+        self.superseded = False  # cancelled because the same session asked for something newer, not by Stop
         self._lock = threading.RLock()
         self._listeners: dict[object, Callable[[], None]] = {}
 
@@ -84,7 +85,8 @@ class Jobs:
         """
         job = Job(session=session, demo=demo)
         with self._lock:
-            if self.in_flight(session) >= self.per_session:
+            wanted = [other for other in self._jobs.values() if other.session == session and not other.token.cancelled]
+            if len(wanted) >= self.per_session:
                 raise TooBusy(
                     f"You already have {self.per_session} runs in flight.",
                     "Wait for one to finish, or press Stop.",
@@ -106,6 +108,14 @@ class Jobs:
         for job in mine:
             job.token.cancel()
         return len(mine)
+
+    def supersede(self, session: str, demo: str) -> None:
+        """Cancel the session's older jobs of one demo, because a newer one takes their place on the page."""
+        with self._lock:
+            older = [job for job in self._jobs.values() if (job.session, job.demo) == (session, demo)]
+        for job in older:
+            job.token.superseded = True
+            job.token.cancel()
 
     def in_flight(self, session: str | None = None) -> int:
         """Return how many jobs run or wait, of one session or of all."""

@@ -123,7 +123,7 @@ def launch_options(hub: Hub, demos: Sequence[Demo]) -> dict[str, Any]:
         "show_error": False,
         "ssr_mode": False,
         "pwa": False,
-        "footer_links": ["api", "settings"],
+        "footer_links": ["api"],
     }
 
 

@@ -18,20 +18,39 @@ def theme() -> gr.themes.Base:
         radius_size=gr.themes.sizes.radius_md,
         font=list(SANS),
         font_mono=list(MONO),
+    ).set(
+        # The stock steps are too pale for a projector: these give at least 4.5:1 (WCAG 2.2, 1.4.3), as a test checks.
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_300",
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_300",
+        block_label_text_color="*primary_800",
+        block_title_text_color="*primary_800",
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover_dark="*primary_800",
+        checkbox_label_background_fill_selected="*primary_700",
+        checkbox_label_background_fill_selected_dark="*primary_700",
+        block_label_background_fill_dark="*primary_800",
+        block_title_background_fill_dark="*primary_800",
+        input_border_width="1px",
+        slider_color="*primary_600",
     )
 
 
 CSS = """
 .gradio-container { max-width: 1400px !important; margin: 0 auto; }
-.lectern-head h1 { font-size: 1.7rem; margin: 0; }
-.lectern-head p { margin: .1rem 0 .4rem; color: var(--body-text-color-subdued); }
-.lectern-purpose { font-size: 1.05rem; margin: 0 0 .3rem; }
+.lectern-head { display: flex; flex-wrap: wrap; align-items: baseline; gap: .2rem 1rem; }
+.lectern-head h1 { font-size: 1.5rem; margin: 0; }
+.lectern-head p { margin: 0; color: var(--body-text-color-subdued); }
+.lectern-purpose { font-size: 1.05rem; margin: 0; }
 .lectern-status { min-height: 1.6rem; color: var(--body-text-color-subdued); }
 .lectern-status progress { width: 12rem; vertical-align: middle; accent-color: var(--primary-500); }
 .lectern-strip { display: flex; flex-wrap: wrap; gap: .35rem; font-size: .85rem; }
 .lectern-strip span { padding: .1rem .55rem; border-radius: 1rem; background: var(--background-fill-secondary);
   border: 1px solid var(--border-color-primary); }
-.lectern-card { width: 100%; font-size: .9rem; border-collapse: collapse; }
+.lectern-card { width: 100%; border: 0 !important; font-size: .9rem; border-collapse: collapse; }
 .lectern-card th { text-align: left; vertical-align: top; padding: .2rem .8rem .2rem 0; font-weight: 600; }
 .lectern-card td { overflow-wrap: anywhere; padding: .2rem 0; }
 .lectern-card th, .lectern-card td, .lectern-card tr { border: 0 !important; background: none !important; }
@@ -44,6 +63,7 @@ footer { opacity: .7; }
   /* One column, in the order of use: inputs and Run, the result, then models and options. */
   .lectern-columns { flex-direction: column; }
   .lectern-left { display: contents !important; }
+  .lectern-results { order: 2; }
   .lectern-more { order: 3; }
   .lectern-head p { display: none; }
   .gradio-container > .main { padding: .5rem !important; }

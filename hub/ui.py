@@ -7,6 +7,7 @@ a second result for comparing models, progress, provenance, "Show code", exercis
 from __future__ import annotations
 
 import inspect
+import json
 import logging
 import uuid
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -30,6 +31,13 @@ from hub.runtime import Hub, Outcome
 log = logging.getLogger(__name__)
 
 NO_COMPARISON = ""  # the second picker's "none"
+CODE_HINT = "# Run the demo to see the plain library code that repeats the run."
+MOST_SLIDER_STEPS = 10_000  # a longer range, such as a seed's, gets a box to type in
+# On a phone the result stands below the fold: show that something happens. Hands the inputs on as they are.
+SCROLL_TO_RESULT = """(...inputs) => {
+  if (window.innerWidth < 760) document.getElementById("ID").scrollIntoView({behavior: "smooth"});
+  return inputs;
+}"""
 Values = dict[Component, Any]
 
 
@@ -50,14 +58,13 @@ def picture_input(label: str = "Picture", **kwargs: Any) -> gr.Image:
         **kwargs,
     )
     refuse_links(image)
-    decode_data_url = image.preprocess
 
     def uploaded_path(payload: Any) -> Any:
-        if payload is not None and payload.path is None and (payload.url or "").startswith("data:"):
-            return decode_data_url(payload)
         return None if payload is None else str(payload.path or "")
 
     image.preprocess = uploaded_path  # type: ignore[method-assign]
+    # What "Use via API" shows; Gradio's own example is a link.
+    image.example_payload = lambda: {"path": "picture.png", "meta": {"_type": "gradio.FileData"}}  # type: ignore[method-assign]
     return image
 
 
@@ -84,7 +91,7 @@ class _Slot:
 
 
 class Tab:
-    """The scaffold of one demo: `inputs`, `examples`, `options`, `results`, and at last `connect`."""
+    """The scaffold of one demo: `inputs`, `choices`, `options`, `results`, and at last `connect`."""
 
     def __init__(self, hub: Hub, demo: Demo) -> None:
         self.hub = hub
@@ -96,19 +103,24 @@ class Tab:
             with gr.Column(scale=5, min_width=320, elem_classes="lectern-left"):
                 self._inputs = gr.Column()
                 with gr.Row():
-                    self.run_button = gr.Button("Run", variant="primary", min_width=120, elem_id=f"{demo.slug}-run")
-                    self.stop_button = gr.Button(
-                        "Stop", variant="secondary", min_width=120, elem_id=f"{demo.slug}-stop"
-                    )
+                    self.run_button = gr.Button("Run", variant="primary", min_width=100, elem_id=f"{demo.slug}-run")
+                    self.stop_button = gr.Button("Stop", min_width=100, elem_id=f"{demo.slug}-stop")
+                self._choices = gr.Column()
                 with gr.Column(elem_classes="lectern-more"):
                     self._draw_pickers()
                     self._options = gr.Column()
-            self._results = gr.Column(scale=6, min_width=320)
+            self._results = gr.Column(scale=6, min_width=320, elem_classes="lectern-results")
 
     @contextmanager
     def inputs(self) -> Iterator[None]:
-        """Draw what a run needs; Run and Stop stand below."""
+        """Draw what every run needs; Run and Stop stand right below."""
         with self._inputs:
+            yield
+
+    @contextmanager
+    def choices(self) -> Iterator[None]:
+        """Draw examples and what is often changed, below Run and Stop."""
+        with self._choices:
             yield
 
     @contextmanager
@@ -136,7 +148,7 @@ class Tab:
                         outputs = list(panel())
                         with gr.Accordion("Show code", open=False):
                             code = gr.Code(
-                                "Run the demo to see the plain library code that repeats the run.",
+                                CODE_HINT,
                                 language="python",
                                 label="The same run outside Lectern",
                                 interactive=False,
@@ -180,14 +192,38 @@ class Tab:
         outputs: list[Component] = [self.status]
         for slot in self._slots:
             outputs += [slot.strip, slot.code, *slot.outputs]
-        event: dict[str, Any] = {"inputs": components, "outputs": outputs, "api_visibility": "private"}
+        event: dict[str, Any] = {
+            "inputs": components,
+            "outputs": outputs,
+            "api_visibility": "private",
+            "show_progress": "minimal",
+            "show_progress_on": self.status,
+            "trigger_mode": "multiple",  # a click during a run is a newer wish, and takes the run's place
+            "js": SCROLL_TO_RESULT.replace("ID", f"{self.demo.slug}-status"),
+        }
         after_example = () if self._example_click is None else (self._example_click.then,)
         for listener in (self.run_button.click, *also_run_on, *after_example):
-            model_event(self.hub, listener, handler, show_progress="minimal", show_progress_on=self.status, **event)
+            model_event(self.hub, listener, handler, **event)
         self.stop_button.click(
             self._stop, None, self.status, queue=False, api_visibility="private", show_progress="hidden"
         )
         self._connect_endpoint(inputs, request, answer)
+
+    def forget_result_on(self, listener: Callable[..., Any]) -> None:
+        """Take the shown result off the page when `listener` fires: it belongs to an input that is gone."""
+        empty = self._emptied()
+        values = json.dumps([hint_html("Press Run."), *(value for value in empty.values())])
+        listener(
+            None, None, [self.status, *empty], js=f"() => {values}", api_visibility="private", show_progress="hidden"
+        )
+
+    def _emptied(self) -> Values:
+        """Return what an empty result panel holds."""
+        empty: Values = {}
+        for slot in self._slots:
+            empty |= {slot.strip: "", slot.code: CODE_HINT}
+            empty |= {output: "" if isinstance(output, gr.HTML) else None for output in slot.outputs}
+        return empty
 
     def _draw_pickers(self) -> None:
         offered = [(card.label, card.key) for card in self.hub.offered(self.demo)]
@@ -199,6 +235,7 @@ class Tab:
             info="Which model answers.",
             elem_id=f"{self.demo.slug}-model",
         )
+        take_as_sent(self.model)
         with gr.Accordion("About this model", open=False):
             about = gr.HTML(card_html(start))
         with gr.Accordion("Compare two models", open=False):
@@ -209,6 +246,7 @@ class Tab:
                 info="Runs the same input through a second model, side by side.",
                 elem_id=f"{self.demo.slug}-compare",
             )
+            take_as_sent(self.compare)
         quiet: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
         # Asked again at every visit: the page may be up before the hub knows what this machine can do.
         gr.on(None, lambda: self.hub.default_card(self.demo).key, None, self.model, **quiet)
@@ -223,6 +261,8 @@ class Tab:
     ) -> Callable[..., Iterator[Values]]:
         def run(browser: gr.Request, model: str, compare: str, *values: Any) -> Iterator[Values]:
             with told_to_user():
+                self.hub.jobs.supersede(session_of(browser), self.demo.slug)
+                yield {self.status: "", **self._emptied()}
                 wanted = request(**dict(zip(names, values, strict=True)))
                 cards = [self.demo.card(key) for key in (model, compare) if key]
                 for slot, card in zip(self._slots, cards, strict=False):
@@ -254,7 +294,8 @@ class Tab:
                     drawn = dict(zip(slot.outputs, draw(update, wanted), strict=True))
                     yield {self.status: "", slot.strip: strip_html(update.run), slot.code: update.code, **drawn}
         except Cancelled:
-            yield {self.status: hint_html("Stopped.")}
+            if not job.token.superseded:
+                yield {self.status: hint_html("Stopped.")}
             return False
         except UserError:
             yield {self.status: ""}
@@ -277,7 +318,7 @@ class Tab:
                 wanted = request(**dict(zip(inputs, given, strict=True)))
                 card = self.demo.card(model) if model else self.hub.default_card(self.demo)
                 outcome = self.hub.run(session_of(browser), self.demo, card, wanted)
-                return {**answer(outcome, wanted), "run": outcome.run.as_dict()}
+                return {**answer(outcome, wanted), "code": outcome.code, "run": outcome.run.as_dict()}
 
         _name_parameters(endpoint, [*inputs, "model"])
         trigger = gr.Button(visible=False)
@@ -286,7 +327,7 @@ class Tab:
             trigger.click,
             endpoint,
             inputs=[*inputs.values(), self.model],
-            outputs=gr.JSON(visible=False),
+            outputs=gr.JSON(visible=False, label="answer"),
             api_name=self.demo.endpoint,
             api_description=f"{self.demo.purpose} Returns JSON with the result and the record of the run.",
         )
@@ -313,16 +354,24 @@ def admitted(hub: Hub) -> int:
 def controls(options: type[Any], *, names: Sequence[str] | None = None) -> dict[str, Component]:
     """Draw a control for each option (or those in `names`), with the declared range, label and help."""
     declared = specs(options)
-    return {name: _control(*declared[name]) for name in (names or declared)}
+    drawn = {name: _control(*declared[name]) for name in (names or declared)}
+    for control in drawn.values():
+        take_as_sent(control)
+    return drawn
+
+
+def take_as_sent(component: Component) -> None:
+    """Hand over what a client sent as it came: `hub.options.checked` is the check, and says what is allowed."""
+    component.preprocess = lambda payload: payload  # type: ignore[method-assign]
 
 
 def _control(spec: Spec, default: Any) -> Component:
     common = {"value": default, "label": spec.label, "info": spec.info or None}
-    if isinstance(default, bool):
-        return gr.Checkbox(**common)
     if spec.choices:
         return gr.Radio(list(spec.choices), **common)
     if spec.minimum is not None and spec.maximum is not None:
+        if spec.maximum - spec.minimum > MOST_SLIDER_STEPS * (spec.step or 1):
+            return gr.Number(minimum=spec.minimum, maximum=spec.maximum, step=spec.step or 1, **common)
         return gr.Slider(spec.minimum, spec.maximum, step=spec.step, **common)
     return gr.Textbox(**common, placeholder=spec.placeholder or None, max_length=spec.max_chars, lines=1)
 

@@ -39,7 +39,7 @@ class Graded:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of this grader."""
     parser.add_argument("--model", type=Path, nargs="+", default=MODELS, help="one folder or more")
-    parser.add_argument("--scenes", type=int, default=1000)
+    parser.add_argument("--scenes", type=int, default=4000)
     parser.add_argument("--threads", type=int, default=2)
 
 

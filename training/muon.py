@@ -1,6 +1,6 @@
 """Muon: momentum whose matrix updates are made orthogonal, so that every direction of a weight learns equally fast.
 
-It takes clearly fewer samples than AdamW for the small transformers here, which counts when a laptop does the work.
+It takes fewer samples than AdamW for the small transformers here, which counts when a laptop does the work.
 
 Source: Jordan et al., Muon: an optimizer for hidden layers in neural networks, 2024,
 https://kellerjordan.github.io/posts/muon; the update's scale is that of Liu et al., Muon is scalable for LLM training,

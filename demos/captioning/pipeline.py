@@ -228,8 +228,11 @@ class Captioner:
         notes = []
         if chosen.strategy == "greedy" and chosen.candidates > 1:
             notes.append("greedy decoding writes one caption; choose beam or sample for more")
-        if self.family.tokenizer.unk_token_id in prepared.opening:
-            notes.append("the prompt has words that this model does not know")
+        tokenizer = self.family.tokenizer
+        if tokenizer.unk_token_id in prepared.opening:
+            read = ((word, tokenizer(word, add_special_tokens=False).input_ids) for word in chosen.prompt.split())
+            unknown = ", ".join(word for word, tokens in read if tokenizer.unk_token_id in tokens)
+            notes.append(f"the prompt has words that this model does not know: {unknown}")
         return tuple(notes)
 
     def _decoded(self, captions: list[list[int]]) -> list[str]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-MOST_WORDS = 64  # words that can show a map of their own; the longest caption a tab asks for is shorter
+from demos.captioning.options import CaptionOptions
+from hub.options import specs
+
+MOST_WORDS = int(specs(CaptionOptions)["max_tokens"][0].maximum or 0)  # a word has a token at least
 
 RULES = """
 .captioning { font-size: 1.6rem; line-height: 2.4rem; }
@@ -10,10 +13,14 @@ RULES = """
 .captioning label { display: inline-block; margin: 0 .12em .2em; padding: 0 .28em; border-radius: .3em; cursor: pointer;
   line-height: 1.15; text-align: center;
   background: hsl(calc(var(--p) * 160) 65% 50% / calc(.65 - .45 * var(--p))); }
-.captioning label small { display: block; font-size: .62rem; opacity: .75; }
+.captioning label:not([style]) { background: none; font-style: italic; }
+.captioning label small { display: block; font-size: .8rem; font-style: normal; }
+.captioning-hint { font-size: .9rem; line-height: 1.3; margin: .3rem 0 0; color: var(--body-text-color-subdued); }
+.captioning-notes { font-size: .9rem; margin-top: .6rem; color: var(--body-text-color-subdued); }
+.captioning-candidates { margin-top: .6rem; }
 .captioning input:checked + label { outline: 2px solid var(--primary-500); }
 .captioning input:focus-visible + label { outline: 3px dashed var(--primary-500); }
-.captioning-stage { position: relative; max-width: 420px; margin-top: .5rem; }
+.captioning-stage { position: relative; max-width: 560px; margin-top: .5rem; }
 .captioning-stage img { display: block; width: 100%; border-radius: .4rem; }
 .captioning-stage img + img { position: absolute; inset: 0; height: 100%; opacity: 0; }
 .captioning-truth summary { cursor: pointer; color: var(--body-text-color-subdued); }

@@ -22,7 +22,9 @@ from hub.runtime import Hub, Outcome
 
 SCENE_PX = 512  # a new scene, as drawn; models resize it themselves
 SCENE_KEY = "tabletop-seed"  # PNG text chunk: lets a picture say what is truly on it, even after a download
-SHOWN_PX = 420  # the picture under the attention maps
+SHOWN_PX = 560  # the picture under the attention maps
+STAMPED_PX = 1024  # the picture to download
+DIMMED = 0.72  # how dark the map lays over what the model did not look at
 SURE = 0.9  # words below are listed as hesitations
 MOST_HESITATIONS = 6
 OVERLAY_PX = 24  # attention maps are tiny; the browser enlarges them smoothly
@@ -37,8 +39,9 @@ def build(hub: Hub) -> None:
 
     with ui.tab(hub, DEMO) as tab:
         with tab.inputs():
-            picture = ui.picture_input(height=300, elem_id="captioning-picture")
+            picture = ui.picture_input(height=260, elem_id="captioning-picture")
             new_scene = gr.Button("New scene", size="sm", elem_id="captioning-new-scene")
+        with tab.choices():
             tab.examples({"image": picture}, "Examples: click one to caption it")
             prompt = ui.controls(CaptionOptions, names=["prompt"])
         with tab.options("Decoding: greedy, beam or sampling"):
@@ -52,6 +55,7 @@ def build(hub: Hub) -> None:
             draw_step=draw_step,
             also_run_on=[prompt["prompt"].submit],  # type: ignore[attr-defined]
         )
+        tab.forget_result_on(picture.change)
         new_scene.click(render_scene, None, picture, api_visibility="private", show_progress="minimal")
 
 
@@ -61,27 +65,38 @@ def panel() -> Sequence[Any]:
     truth = gr.HTML()
     with gr.Accordion("Explain", open=False):
         details = gr.HTML()
-        stamped = gr.Image(
-            label="The picture with the record of this run inside (PNG)",
-            format="png",
-            height=140,
-            buttons=["download"],
-            interactive=False,
-        )
+        stamped = gr.Image(label="picture.png", format="png", height=160, buttons=["download"], interactive=False)
+        gr.HTML(f"The input of this run (at most {STAMPED_PX} pixels), with the record of the run inside.")
     return words, truth, details, stamped
 
 
 def draw(outcome: Outcome, request: CaptionRequest) -> tuple[str, str, str, Image.Image]:
     """Turn an outcome into the values of the panel."""
     captions: Captions = outcome.result
-    shown = request.image.copy()
-    shown.thumbnail((SHOWN_PX, SHOWN_PX))
+    limits = DEMO.card_of(outcome.run.source).limits
     return (
-        words_html(captions.candidates[0], shown, outcome.run.id),
+        words_html(captions.candidates[0], shrunk(request.image, SHOWN_PX), outcome.run.id)
+        + candidates_html(captions)
+        + notes_html((*request.notes, *captions.notes), limits),
         truth_html(captions.candidates[0].text, request.scene_seed),
-        details_html(captions, DEMO.card_of(outcome.run.source).limits, request.notes),
-        outcome.run.stamped(shown),
+        details_html(captions),
+        stamped_picture(outcome, request),
     )
+
+
+def shrunk(image: Image.Image, side_px: int) -> Image.Image:
+    """Return a copy that fits into a square of `side_px`."""
+    copy = image.copy()
+    copy.thumbnail((side_px, side_px))
+    return copy
+
+
+def stamped_picture(outcome: Outcome, request: CaptionRequest) -> Image.Image:
+    """Return the input with the record of the run, and the seed of a New scene, which still reveals its truth."""
+    stamped = outcome.run.stamped(shrunk(request.image, STAMPED_PX))
+    if request.scene_seed is not None:
+        stamped.info[SCENE_KEY] = str(request.scene_seed)
+    return stamped
 
 
 def draw_step(text: str) -> str:
@@ -101,7 +116,7 @@ def answer(outcome: Outcome, request: CaptionRequest) -> dict[str, Any]:
                 "words": [
                     {
                         "word": word.text,
-                        "probability": word.probability,
+                        "probability": None if word.given else word.probability,
                         "instead": {other.text: other.probability for other in word.alternatives},
                     }
                     for word in candidate.words
@@ -136,10 +151,11 @@ def words_html(caption: Caption, image: Image.Image, group: str) -> str:
     words: list[str] = []
     overlays: list[str] = []
     for number, word in enumerate(caption.words):
-        percent = f"{word.probability:.0%}"
+        percent = "prompt" if word.given else f"{word.probability:.0%}"
+        style = "" if word.given else f' style="--p:{word.probability:.3f}"'
         words.append(
             f'<input type="radio" name="{group}" id="{group}-{number}">'
-            f'<label for="{group}-{number}" title="{escape(instead(word))}" style="--p:{word.probability:.3f}">'
+            f'<label for="{group}-{number}" title="{escape(instead(word))}"{style}>'
             f"{escape(word.text)}<small>{percent}</small></label>"
         )
         overlays.append(
@@ -148,7 +164,8 @@ def words_html(caption: Caption, image: Image.Image, group: str) -> str:
     stage = f'<img src="{data_uri(image, "JPEG")}" alt="the picture that was captioned" />' + "".join(overlays)
     return (
         f'<div class="captioning" role="group" aria-label="{escape(caption.text)}">'
-        f'{"".join(words)}<div class="captioning-stage">{stage}</div></div>'
+        f'{"".join(words)}<p class="captioning-hint">Click a word to see where the model looked for it.</p>'
+        f'<div class="captioning-stage">{stage}</div></div>'
     )
 
 
@@ -194,32 +211,44 @@ def truth_html(text: str, seed: int | None) -> str:
     )
 
 
-def details_html(captions: Captions, limits: str, notes: Sequence[str]) -> str:
-    """List the candidates with their scores, what the maps show, and the model's limits."""
+def candidates_html(captions: Captions) -> str:
+    """List all candidates, when there is more than one."""
+    if len(captions.candidates) < 2:
+        return ""
     rows = "".join(
         f"<tr><td>{escape(candidate.text)}</td><td>{candidate.log_probability:.2f}</td>"
         f"<td>{np.exp(candidate.score):.0%}</td></tr>"
         for candidate in captions.candidates
     )
-    remarks = "".join(f"<p>{escape(note[0].upper() + note[1:])}.</p>" for note in (*notes, *captions.notes))
+    head = "<tr><th>Candidates</th><th>log-probability</th><th>per token</th></tr>"
+    return f'<table class="lectern-card captioning-candidates">{head}{rows}</table>'
+
+
+def notes_html(notes: Sequence[str], limits: str) -> str:
+    """Say what was done to the input and to the caption, and what the model cannot do."""
+    lines = "".join(f"<p>Note: {escape(note)}.</p>" for note in notes)
+    return f'<div class="captioning-notes">{lines}<p>Limits: {escape(limits)}</p></div>'
+
+
+def details_html(captions: Captions) -> str:
+    """Say how sure the model was, where it hesitated, and what the numbers and the maps mean."""
+    first = captions.candidates[0]
     return (
-        '<table class="lectern-card"><tr><th>Candidate</th><th>log-probability</th><th>per token</th></tr>'
-        f"{rows}</table>{hesitations_html(captions.candidates[0])}"
+        f"<p>Log-probability of the caption: {first.log_probability:.2f}; per token {np.exp(first.score):.0%}.</p>"
+        f"{hesitations_html(first)}"
         "<p>The small number under a word is the softmax probability the model gave it, given the words before it. "
         "The log-probability sums over the sentence, so longer ones score lower; per token it is averaged.</p>"
-        f"<p>{escape(captions.attention_note)}</p>{remarks}<p><b>Limits.</b> {escape(limits)}</p>"
+        f"<p>{escape(captions.attention_note)}</p>"
     )
 
 
 def overlay(attention: np.ndarray[Any, np.dtype[np.float32]]) -> str:
-    """Turn an attention map (h, w) into a see-through picture: opaque red where the model looked most."""
+    """Turn an attention map (h, w) into a spotlight: dark where the model did not look, clear where it looked most."""
     relative = attention / max(float(attention.max()), 1e-9)
-    alpha = Image.fromarray((relative * 255).astype(np.uint8)).resize(
-        (OVERLAY_PX, OVERLAY_PX), Image.Resampling.BILINEAR
-    )
-    red = Image.new("RGBA", alpha.size, (230, 30, 60, 0))
-    red.putalpha(alpha.point(lambda value: value * 0.8))
-    return data_uri(red, "PNG")
+    alpha = Image.fromarray(((1 - relative) * DIMMED * 255).astype(np.uint8))
+    dark = Image.new("RGBA", (OVERLAY_PX, OVERLAY_PX))
+    dark.putalpha(alpha.resize(dark.size, Image.Resampling.BILINEAR))
+    return data_uri(dark, "PNG")
 
 
 def data_uri(image: Image.Image, kind: str) -> str:
