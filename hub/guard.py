@@ -14,6 +14,8 @@ from hub.errors import InvalidInput
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 ACCEPTED = "PNG, JPEG, WebP, GIF, BMP or TIFF"
 MIN_SIDE_PX = 8
+DEEP_WHITE = 65535  # of a 16-bit picture
+DEEP_ENOUGH = 4096  # a deep picture whose values all lie below (12-bit cameras, say) does not use the 16 bits
 MAX_ASPECT = 32  # processors that scale the short side up would make a thin strip enormous
 ORIENTATION = 0x0112  # the EXIF tag
 HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"avif")
@@ -45,8 +47,8 @@ class Picture:
 def picture(source: str | Path | Image.Image | None, limits: Limits = Limits()) -> Picture:
     """Open and check a picture: a path of an uploaded file, or a PIL image.
 
-    Orientation tags are honoured, transparency is laid on white, 16-bit and grey pictures become 8-bit RGB, and the
-    first frame of an animation is taken.
+    Orientation tags are honoured, transparency is laid on white, deep and grey pictures become 8-bit RGB, and the
+    first frame of an animation, or the first page of a TIFF, is taken.
 
     Raises:
         InvalidInput: for nothing, no picture, a format or a size that is not taken, or a damaged file.
@@ -111,14 +113,15 @@ def _upright_rgb(image: Image.Image) -> Picture:
     text = {key: str(value) for key, value in getattr(image, "text", image.info).items() if isinstance(value, str)}
     # Phones add a second picture to a JPEG (MPO), for depth or for bright screens: that is no animation.
     if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
-        notes.append(f"animated picture: the first of {image.n_frames} frames was used")  # type: ignore[attr-defined]
+        frames = f"{image.n_frames} {'pages' if image.format == 'TIFF' else 'frames'}"  # type: ignore[attr-defined]
+        notes.append(f"only the first of {frames} was used")
         image.seek(0)
     if image.getexif().get(ORIENTATION) in range(2, 9):
         image = ImageOps.exif_transpose(image)
         notes.append("turned upright as its camera noted")
     if image.mode in ("I", "F", "I;16", "I;16B", "I;16L"):
-        image = _eight_bits(image)
-        notes.append("16-bit picture: brightness was reduced to 8 bits")
+        image, note = _eight_bits(image)
+        notes.append(note)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         if np.asarray(image.getchannel("A")).min() < 255:
@@ -127,7 +130,15 @@ def _upright_rgb(image: Image.Image) -> Picture:
     return Picture(image.convert("RGB"), tuple(notes), text)
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
+def _eight_bits(image: Image.Image) -> tuple[Image.Image, str]:
+    """Reduce a deep grey picture to 8 bits and say how: 0 is black, and white is one of two things.
+
+    White is 65535 where the brightest value of whole numbers lies from 4096 to 65535. Elsewhere the file does not say
+    what white is (12 bits stored as 16, 32-bit and floating-point numbers), so it is the brightest value itself.
+    """
     values = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0.0, neginf=0.0)
-    top = 65535.0 if image.mode.startswith("I") else float(values.max(initial=1.0)) or 1.0
-    return Image.fromarray((np.clip(values / top, 0.0, 1.0) * 255).round().astype(np.uint8))
+    white, note = float(DEEP_WHITE), "16-bit picture: brightness was reduced to 8 bits"
+    brightest = float(values.max(initial=0.0))
+    if brightest > 0 and (image.mode == "F" or not DEEP_ENOUGH <= brightest <= DEEP_WHITE):
+        white, note = brightest, f"brightness was scaled so that the brightest value, {brightest:g}, is white"
+    return Image.fromarray((np.clip(values / white, 0.0, 1.0) * 255).round().astype(np.uint8)), note

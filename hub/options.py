@@ -48,11 +48,6 @@ def text(default: str, max_chars: int, *, label: str, info: str = "", placeholde
     return field(default=default, metadata={SPEC: Spec(label, info, max_chars=max_chars, placeholder=placeholder)})
 
 
-def flag(default: bool, *, label: str, info: str = "") -> Any:
-    """Declare a yes/no option."""
-    return field(default=default, metadata={SPEC: Spec(label, info)})
-
-
 def specs(options: type[Any]) -> dict[str, tuple[Spec, Any]]:
     """Return {field name: (its spec, its default)} of an options dataclass, in order."""
     return {item.name: (item.metadata[SPEC], item.default) for item in dataclasses.fields(options)}
@@ -77,10 +72,6 @@ def checked(options: type[T], values: Mapping[str, Any]) -> T:
 
 
 def _checked_value(spec: Spec, default: Any, value: Any) -> Any:
-    if isinstance(default, bool):
-        if not isinstance(value, bool):
-            raise InvalidInput(f"{spec.label}: expected true or false, got {_shown(value)}.", "Send a boolean.")
-        return value
     if spec.choices:
         if value not in spec.choices:
             raise InvalidInput(f"{spec.label}: {_shown(value)} is not offered.", f"Choose {' or '.join(spec.choices)}.")

@@ -16,6 +16,9 @@ from hub.errors import RefusedSetting
 # A Space is a public page in a container of its own: it must listen on every address, and asks for no password.
 ON_SPACES = "SPACE_ID" in os.environ
 
+# On a computer that several people use, each has a folder of their own (on Windows the system sees to that).
+OWN_FOLDER = f"lectern-{os.getuid()}" if hasattr(os, "getuid") else "lectern"
+
 
 class Settings(BaseSettings):
     """Everything that can be set. The README's table is made from these descriptions."""
@@ -46,7 +49,7 @@ class Settings(BaseSettings):
     open_network: bool = Field(default=ON_SPACES, description="Listen on a public address, or share, without `auth`.")
     share: bool = Field(default=False, description="Ask Gradio for a public tunnel; refused without `auth`.")
     memory_gb: FiniteFloat | None = Field(
-        default=None, gt=0, description="Bytes models may use, in GB; default: 60 % of what is free."
+        default=None, gt=0, description="Memory models may use, in GB; default: 60 % of what is free."
     )
     idle_minutes: FiniteFloat = Field(default=20.0, gt=0, description="A model nobody used for this long is unloaded.")
     queue_size: int = Field(default=400, ge=1, description="Runs that may wait in all; more are told to try again.")
@@ -58,7 +61,7 @@ class Settings(BaseSettings):
     max_upload_mb: FiniteFloat = Field(default=20.0, gt=0, description="Largest file a user may send.")
     max_megapixels: FiniteFloat = Field(default=50.0, gt=0, description="Largest picture a user may send.")
     temp_dir: Path = Field(
-        default=Path(tempfile.gettempdir()) / "lectern", description="Where uploads and results live; emptied by age."
+        default=Path(tempfile.gettempdir()) / OWN_FOLDER, description="Where uploads and results live; emptied by age."
     )
     warm: bool = Field(default=True, description="Load the first tab's model in the background at start.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="What the log shows.")
@@ -78,6 +81,23 @@ class Settings(BaseSettings):
         """Name and password from `auth`, or None."""
         name, _, password = self.auth.partition(":")
         return (name, password) if name and password else None
+
+    def make_temp_dir(self) -> Path:
+        """Make `temp_dir`, readable by this user alone, unless it is there; return it.
+
+        Raises:
+            RefusedSetting: when it cannot be made or written.
+        """
+        try:
+            self.temp_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.temp_dir):
+                pass
+        except OSError as error:
+            raise RefusedSetting(
+                f"The folder for uploads, {self.temp_dir}, cannot be made or written: {error.strerror}.",
+                "Choose another: python app.py --temp-dir FOLDER",
+            ) from error
+        return self.temp_dir
 
     def refuse_unsafe(self) -> None:
         """Refuse combinations that would open the page to strangers by accident.

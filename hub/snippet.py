@@ -5,7 +5,6 @@ Each demo writes its own template; this module only spells values the way a pers
 
 from __future__ import annotations
 
-from textwrap import dedent
 from typing import Any
 
 from hub.cards import ModelCard
@@ -30,8 +29,3 @@ def arguments(values: dict[str, Any]) -> str:
     'num_beams=3, do_sample=False'
     """
     return ", ".join(f"{name}={value!r}" for name, value in values.items())
-
-
-def tidy(template: str) -> str:
-    """Take the common indentation and the surrounding blank lines off a template."""
-    return dedent(template).strip() + "\n"

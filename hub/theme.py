@@ -20,6 +20,8 @@ def theme() -> gr.themes.Base:
         font_mono=list(MONO),
     ).set(
         # The stock steps are too pale for a projector: these give at least 4.5:1 (WCAG 2.2, 1.4.3), as a test checks.
+        background_fill_primary="*neutral_100",  # `set` puts the stock theme's value back to white
+        input_border_color="*neutral_300",
         body_text_color_subdued="*neutral_600",
         body_text_color_subdued_dark="*neutral_300",
         block_info_text_color="*neutral_600",
@@ -41,11 +43,14 @@ def theme() -> gr.themes.Base:
 
 CSS = """
 .gradio-container { max-width: 1400px !important; margin: 0 auto; }
+.gradio-container button[role="tab"][aria-selected="true"] { color: var(--primary-700); }
+.dark .gradio-container button[role="tab"][aria-selected="true"],
+.gradio-container.dark button[role="tab"][aria-selected="true"] { color: var(--primary-300); }
 .lectern-head { display: flex; flex-wrap: wrap; align-items: baseline; gap: .2rem 1rem; }
 .lectern-head h1 { font-size: 1.5rem; margin: 0; }
 .lectern-head p { margin: 0; color: var(--body-text-color-subdued); }
 .lectern-purpose { font-size: 1.05rem; margin: 0; }
-.lectern-status { min-height: 1.6rem; color: var(--body-text-color-subdued); }
+.lectern-status { min-height: 1.4rem; color: var(--body-text-color-subdued); }
 .lectern-status progress { width: 12rem; vertical-align: middle; accent-color: var(--primary-500); }
 .lectern-strip { display: flex; flex-wrap: wrap; gap: .35rem; font-size: .85rem; }
 .lectern-strip span { padding: .1rem .55rem; border-radius: 1rem; background: var(--background-fill-secondary);

@@ -21,7 +21,9 @@ def settings_table() -> str:
     rows = ["| variable | flag | default | meaning |", "| --- | --- | --- | --- |"]
     for name, field in Settings.model_fields.items():
         flag = f"--{name.replace('_', '-')}"
-        default = "the system's, `/lectern`" if name == "temp_dir" else f"`{field.default}`"
+        default = "none" if field.default in (None, "") else f"`{field.default}`"
+        if name == "temp_dir":
+            default = "a folder of its own in the system's temporary folder"
         rows.append(f"| `LECTERN_{name.upper()}` | `{flag}` | {default} | {field.description} |")
     return "\n".join(rows)
 

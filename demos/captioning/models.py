@@ -23,22 +23,24 @@ MODELS = (
         licence="Apache-2.0",
         download_bytes=0,
         memory_bytes=11_300_000,
-        knows="Rendered tabletop scenes with one to six coloured solids; trained by this project on nothing else.",
-        limits="It only knows tabletop scenes: of anything else it speaks as if solids stood on a table. It sees "
-        f"{TABLETOP_PATCHES}, so small or half-hidden solids are where it errs.",
+        knows="Rendered tabletop scenes with one to four coloured solids; trained by this project on nothing else.",
+        limits="It only knows tabletop scenes: of anything else it speaks as if solids stood on a table. Five or six "
+        f"solids are outside what it was trained on. It sees {TABLETOP_PATCHES}, so small or half-hidden solids are "
+        "where it errs.",
         citation="This project (training/captioner.py); architecture: Li et al. 2022, BLIP, arXiv:2201.12086.",
     ),
     ModelCard(
         key="blip-tabletop-early",
-        label="Tabletop BLIP, stopped early (embedded)",
+        label="Tabletop BLIP, early (embedded)",
         source="blip-tabletop-early",
         task="image-to-text",
         family="blip",
         licence="Apache-2.0",
         download_bytes=0,
         memory_bytes=11_300_000,
-        knows="The same scenes as Tabletop BLIP, but its training was stopped after an eighth of the time.",
-        limits="It only knows tabletop scenes and makes mistakes on purpose: compare it with the finished model.",
+        knows="The same scenes as Tabletop BLIP, one to four solids; its training was stopped after a seventh of it.",
+        limits="It only knows tabletop scenes (five or six solids are outside what it was trained on) and makes "
+        "mistakes on purpose: compare it with the finished model.",
         citation="This project (training/captioner.py); architecture: Li et al. 2022, BLIP, arXiv:2201.12086.",
     ),
     ModelCard(

@@ -105,6 +105,9 @@ start = [processor.tokenizer.cls_token_id, *processor.tokenizer({prompt}, add_sp
 """,
 }
 
+PRECISION = """# In float32 on the CPU. A run on a GPU is in half precision: its last digits, seldom a word, may differ.
+"""
+
 PRINT = """
 for caption in {decoder}.batch_decode(tokens, skip_special_tokens=True):
     print(caption.strip())
@@ -129,6 +132,6 @@ def snippet(card: ModelCard, request: CaptionRequest) -> str:
         arguments=arguments(generate),
     )
     imports, _, rest = load.lstrip("\n").partition("\n\n")
-    picture = f'picture = Image.open("{PICTURE_NAME}").convert("RGB")\n'
+    picture = f'picture = ImageOps.exif_transpose(Image.open("{PICTURE_NAME}")).convert("RGB")\n'
     printed = PRINT.format(decoder="tokenizer" if family == "vision-encoder-decoder" else "processor")
-    return f"import torch\nfrom PIL import Image\n{imports}\n\n{rest}\n{picture}{write}{printed}"
+    return f"import torch\nfrom PIL import Image, ImageOps\n{imports}\n\n{PRECISION}{rest}\n{picture}{write}{printed}"

@@ -80,9 +80,12 @@ def test_a_heic_picture_is_refused_with_what_to_do(client: Client, tmp_path: Pat
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"strategy": "magic"}, "not offered|not in the list"),
-        ({"beams": 1000}, "out of range|maximum"),
-        ({"prompt": "x" * 10_000}, "Use at most"),
+        ({"strategy": "magic"}, "Choose greedy or beam or sample"),
+        ({"beams": 1000}, "out of range. Choose a number from 1 to 8"),
+        ({"beams": "3"}, "expected a number from 1 to 8, got .*3"),
+        ({"temperature": "NaN"}, "expected a number"),
+        ({"model": "blip-base"}, "Choose blip-tabletop"),
+        ({"prompt": "x" * 10_000}, "Use at most 200"),
     ],
 )
 def test_options_out_of_range_are_refused(
@@ -92,6 +95,12 @@ def test_options_out_of_range_are_refused(
     picture.save(path)
     with pytest.raises(AppError, match=message):
         caption(client, path, **options)
+
+
+def test_an_option_left_empty_takes_its_default(client: Client, picture: Image.Image, tmp_path: Path) -> None:
+    path = tmp_path / "scene.png"
+    picture.save(path)
+    assert caption(client, path, beams=None, seed=None)["run"]["options"]["beams"] == 3
 
 
 def test_a_whole_class_at_once_gets_the_caption_each_would_get_alone(

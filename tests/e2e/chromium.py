@@ -15,6 +15,7 @@ FLAGS = [
     "--disable-quic",
     "--no-first-run",
 ]
+CAMERA_FLAGS = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]  # a webcam's test picture
 
 
 def find_chromium() -> str | None:

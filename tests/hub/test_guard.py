@@ -175,6 +175,31 @@ def test_a_black_floating_point_picture_stays_black(save: Save) -> None:
     assert picture(save(Image.new("F", (16, 16)), "TIFF")).image.getpixel((0, 0)) == (0, 0, 0)
 
 
+@pytest.mark.parametrize(
+    ("kind", "brightest"), [(np.uint16, 4095), (np.uint16, 200), (np.int32, 1), (np.int32, 4095), (np.int32, 10**6)]
+)
+def test_a_deep_picture_that_does_not_use_its_16_bits_is_scaled_to_its_brightest_value(
+    kind: type, brightest: int, save: Save
+) -> None:
+    """Twelve bits of a camera, or small whole numbers, would be all but black out of 65535."""
+    values = np.zeros((16, 16), kind)
+    values[:, :8] = brightest
+    checked = picture(save(Image.fromarray(values), "TIFF"))
+    assert checked.image.getpixel((0, 0)) == (255, 255, 255)
+    assert checked.image.getpixel((15, 0)) == (0, 0, 0)
+    assert checked.notes == (f"brightness was scaled so that the brightest value, {brightest:g}, is white",)
+
+
+def test_a_dim_picture_that_uses_its_16_bits_stays_dim(save: Save) -> None:
+    checked = picture(save(Image.fromarray(np.full((16, 16), 0x4040, np.uint16))))
+    assert checked.image.getpixel((0, 0)) == (0x40, 0x40, 0x40)
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.int32])
+def test_a_black_deep_picture_stays_black(kind: type, save: Save) -> None:
+    assert picture(save(Image.fromarray(np.zeros((16, 16), kind)), "TIFF")).image.getpixel((0, 0)) == (0, 0, 0)
+
+
 @pytest.mark.parametrize("format", ["JPEG", "TIFF"])
 def test_print_colours_become_rgb(format: str, save: Save) -> None:  # noqa: A002
     checked = picture(save(corners().convert("CMYK"), format, **EXACT.get(format, {})))
@@ -182,13 +207,12 @@ def test_print_colours_become_rgb(format: str, save: Save) -> None:  # noqa: A00
 
 
 @pytest.mark.parametrize("format", ["GIF", "WEBP", "PNG", "TIFF"])
-def test_of_an_animation_the_first_frame_is_used_and_said(format: str, save: Save) -> None:  # noqa: A002
+def test_of_several_frames_or_pages_the_first_is_used_and_said(format: str, save: Save) -> None:  # noqa: A002
     options = EXACT.get(format, {})
     others = [Image.new("RGB", (48, 32), "white"), Image.new("RGB", (48, 32), "black")]
     checked = picture(save(corners(), format, save_all=True, append_images=others, **options))
     assert same(checked.image, corners())
-    assert len(checked.notes) == 1
-    assert "first of 3 frames" in checked.notes[0]
+    assert checked.notes == (f"only the first of 3 {'pages' if format == 'TIFF' else 'frames'} was used",)
 
 
 def test_the_second_picture_that_phones_add_to_a_jpeg_is_no_animation(save: Save) -> None:

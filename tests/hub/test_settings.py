@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -126,6 +127,29 @@ def test_help_lists_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
 def test_settings_do_not_change_while_the_app_runs() -> None:
     with pytest.raises(ValueError, match="frozen"):
         read_settings().port = 1
+
+
+def test_by_default_uploads_live_in_a_folder_that_no_other_user_has() -> None:
+    assert read_settings().temp_dir.name == f"lectern-{os.getuid()}"
+
+
+def test_the_folder_for_uploads_is_made_for_its_user_alone(tmp_path: Path) -> None:
+    settings = Settings(temp_dir=tmp_path / "uploads")
+    assert settings.make_temp_dir() == tmp_path / "uploads"
+    assert stat.S_IMODE((tmp_path / "uploads").stat().st_mode) == 0o700
+    assert list(settings.make_temp_dir().iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["a_file", "a_file/uploads"])
+def test_a_folder_for_uploads_that_cannot_be_made_is_refused(place: str, tmp_path: Path) -> None:
+    (tmp_path / "a_file").touch()
+    with pytest.raises(RefusedSetting, match=r"cannot be made or written: .*--temp-dir"):
+        Settings(temp_dir=tmp_path / place).make_temp_dir()
+
+
+def test_a_folder_for_uploads_that_cannot_be_written_is_refused() -> None:
+    with pytest.raises(RefusedSetting, match=r"/proc, cannot be made or written: .*--temp-dir"):
+        Settings(temp_dir=Path("/proc")).make_temp_dir()
 
 
 def test_a_space_listens_on_every_address_and_asks_for_no_password() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import replace
 
-from hub.snippet import arguments, model_path, revision_argument, tidy
+from hub.snippet import arguments, model_path, revision_argument
 from tests.hub.test_runtime import EMBEDDED, ONLINE
 
 
@@ -25,13 +25,3 @@ def test_arguments_come_back_as_they_went_in() -> None:
     call = ast.parse(f"generate({arguments(values)})", mode="eval").body
     assert isinstance(call, ast.Call)
     assert {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords} == values
-
-
-def test_a_template_loses_its_common_indentation_and_blank_ends() -> None:
-    code = tidy("""
-
-        for step in range(3):
-            print(step)
-
-    """)
-    assert code == "for step in range(3):\n    print(step)\n"
