@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import statistics
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from bench.report import in_turns, publish, spread
 from tests.app import free_port
 
 ROUNDS = 7
+SILENT = {**os.environ, "GRADIO_ANALYTICS_ENABLED": "False"}  # as Lectern is: no app of a benchmark calls home
 EMPTY_APP = """
 import sys, gradio as gr
 with gr.Blocks() as page:
@@ -27,7 +29,7 @@ def first_answer_s(command: list[str], port: int) -> float:
     """Start `command` and return the seconds until its page answers 200; the process is ended afterwards."""
     started = time.perf_counter()
     process = subprocess.Popen(
-        command, cwd=Path(__file__).parent.parent, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command, cwd=Path(__file__).parent.parent, env=SILENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
         while not answers(port):

@@ -44,9 +44,7 @@ class Absent(Protocol):
 
 def build(hub: Hub, demos: Sequence[Demo], broken: Sequence[Absent] = ()) -> gr.Blocks:
     """Lay out the page. Imports no model library and loads no model."""
-    temp_dir = hub.settings.temp_dir
-    temp_dir.mkdir(parents=True, exist_ok=True)
-    os.environ["GRADIO_TEMP_DIR"] = str(temp_dir)
+    os.environ["GRADIO_TEMP_DIR"] = str(hub.settings.make_temp_dir())
     gr.set_static_paths(ASSETS_DIR / "examples")
     with gr.Blocks(title="Lectern", analytics_enabled=False, delete_cache=DELETE_CACHE_S) as page:
         gr.HTML(

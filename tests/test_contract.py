@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,7 @@ from gradio_client.exceptions import AppError
 from demos import discover
 from hub.demo import Demo
 from hub.device import QUEUE_ID
+from hub.snippet import PICTURE_NAME
 from tests.app import RunningApp
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -70,6 +75,29 @@ def test_every_example_is_answered_over_http_by_the_embedded_model(demo: Demo, c
         assert run["source"] == demo.models[0].source
         assert run["timings"]["compute_s"] > 0
         assert len(answer) > 1
+
+
+@each_demo
+def test_the_code_of_a_run_gives_its_result_outside_lectern(demo: Demo, client: Client, tmp_path: Path) -> None:
+    """In a folder that holds the user's file and the embedded models, with nothing of Lectern and no network."""
+    example = demo.examples[0]
+    answer = ask(client, demo, example)
+    (tmp_path / "assets").symlink_to(ROOT / "assets")
+    for value in filter(is_file, example.values()):
+        shutil.copy(ROOT / value, tmp_path / PICTURE_NAME)
+    (tmp_path / "code.py").write_text(answer.pop("code"), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "code.py"],
+        cwd=tmp_path,
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    for said in answer.values():
+        if isinstance(said, str):
+            assert said in done.stdout
 
 
 @each_demo

@@ -105,8 +105,7 @@ start = [processor.tokenizer.cls_token_id, *processor.tokenizer({prompt}, add_sp
 """,
 }
 
-PRECISION = """# In float32 on the CPU. A run on a GPU is in half precision: its last digits, seldom a word, may differ.
-"""
+PRECISION = "# float32, on the CPU. A GPU run is in half precision: its last digits differ, now and then a word.\n"
 
 PRINT = """
 for caption in {decoder}.batch_decode(tokens, skip_special_tokens=True):

@@ -1,10 +1,16 @@
-"""Where Chromium is, and how it is started so that it talks to the page under test only."""
+"""Where Chromium is, how it is started so that it talks to the page under test only, and how the page is opened."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 
+from playwright.sync_api import BrowserContext, Page, ViewportSize
+
+from tests.app import PATIENCE_S
+
+DESKTOP: ViewportSize = {"width": 1280, "height": 900}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = [
     "--no-sandbox",
@@ -26,3 +32,12 @@ def find_chromium() -> str | None:
         if path and not subprocess.run([path, "--version"], capture_output=True, check=False).returncode:
             return path
     return None
+
+
+def opened(context: BrowserContext, url: str) -> Page:
+    """Open the page in a tab of its own and wait until it is drawn."""
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_S * 1000)
+    page.goto(url)
+    page.get_by_role("heading", name="Lectern").wait_for()
+    return page

@@ -6,15 +6,12 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 from tests.app import PATIENCE_S, RunningApp
-from tests.e2e.chromium import CAMERA_FLAGS, FLAGS, find_chromium
+from tests.e2e.chromium import CAMERA_FLAGS, DESKTOP, FLAGS, PHONE, find_chromium, opened
 
 expect.set_options(timeout=PATIENCE_S * 1000)
-
-DESKTOP = {"width": 1280, "height": 900}
-PHONE = {"width": 390, "height": 844}
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +36,7 @@ def requested_hosts() -> list[str]:
 @pytest.fixture
 def page(browser: Browser, app: RunningApp, requested_hosts: list[str]) -> Iterator[Page]:
     """The page in a window of a laptop's size."""
-    context = browser.new_context(viewport=DESKTOP)  # type: ignore[arg-type]
+    context = browser.new_context(viewport=DESKTOP)
     context.on("request", lambda request: requested_hosts.append(urlsplit(request.url).hostname or ""))
     yield opened(context, app.url)
     context.close()
@@ -48,7 +45,7 @@ def page(browser: Browser, app: RunningApp, requested_hosts: list[str]) -> Itera
 @pytest.fixture
 def phone(browser: Browser, app: RunningApp) -> Iterator[Page]:
     """The page on a phone."""
-    context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)  # type: ignore[arg-type]
+    context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
     yield opened(context, app.url)
     context.close()
 
@@ -57,14 +54,5 @@ def phone(browser: Browser, app: RunningApp) -> Iterator[Page]:
 def page_with_camera(playwright: Playwright, app: RunningApp) -> Iterator[Page]:
     """The page in a browser of its own, whose webcam shows Chromium's test picture."""
     chromium = playwright.chromium.launch(executable_path=find_chromium(), args=[*FLAGS, *CAMERA_FLAGS])
-    yield opened(chromium.new_context(viewport=DESKTOP, permissions=["camera"]), app.url)  # type: ignore[arg-type]
+    yield opened(chromium.new_context(viewport=DESKTOP, permissions=["camera"]), app.url)
     chromium.close()
-
-
-def opened(context: BrowserContext, url: str) -> Page:
-    """Open the page in a tab of its own and wait until it is drawn."""
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE_S * 1000)
-    page.goto(url)
-    page.get_by_role("heading", name="Lectern").wait_for()
-    return page

@@ -42,13 +42,9 @@ def contrast(text: Locator) -> float:
 
 def over(top: Rgba, bottom: Rgba) -> Rgba:
     """Paint a see-through colour over an opaque one."""
-    r, g, b = (alpha_mixed(top[k], bottom[k], top[3]) for k in range(3))
+    alpha = top[3]
+    r, g, b = (alpha * above + (1 - alpha) * below for above, below in zip(top[:3], bottom[:3], strict=True))
     return r, g, b, 1.0
-
-
-def alpha_mixed(top: float, bottom: float, alpha: float) -> float:
-    """Mix one channel of two colours."""
-    return top * alpha + bottom * (1 - alpha)
 
 
 def luminance(colour: Rgba) -> float:

@@ -8,15 +8,13 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 from demos import discover
 from tests.app import running_app
-from tests.e2e.chromium import FLAGS, find_chromium
+from tests.e2e.chromium import DESKTOP, FLAGS, PHONE, find_chromium, opened
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "screenshots"
-DESKTOP = {"width": 1280, "height": 900}
-PHONE = {"width": 390, "height": 844}
 
 
 def main() -> None:
@@ -28,21 +26,14 @@ def main() -> None:
         for demo in demos:
             for name, size in (("desktop", DESKTOP), ("phone", PHONE)):
                 for theme in ("light", "dark"):
-                    page = opened(chromium, f"{app.url}?__theme={theme}", size)
+                    context = chromium.new_context(viewport=size, device_scale_factor=1)
+                    page = opened(context, f"{app.url}?__theme={theme}")
                     page.get_by_role("tab", name=demo.title).click()
                     run_first_example(page, demo.slug)
                     suffix = "" if theme == "light" else "-dark"
                     page.screenshot(path=FOLDER / f"{demo.slug}-{name}{suffix}.png", full_page=name == "phone")
-                    page.context.close()
+                    context.close()
         chromium.close()
-
-
-def opened(chromium: Browser, url: str, size: dict[str, int]) -> Page:
-    """Open the page in a window of its own."""
-    page = chromium.new_context(viewport=size, device_scale_factor=1).new_page()  # type: ignore[arg-type]
-    page.goto(url)
-    page.get_by_role("heading", name="Lectern").wait_for()
-    return page
 
 
 def run_first_example(page: Page, slug: str) -> None:

@@ -182,7 +182,7 @@ def test_a_deep_picture_that_does_not_use_its_16_bits_is_scaled_to_its_brightest
     kind: type, brightest: int, save: Save
 ) -> None:
     """Twelve bits of a camera, or small whole numbers, would be all but black out of 65535."""
-    values = np.zeros((16, 16), kind)
+    values: np.ndarray = np.zeros((16, 16), kind)
     values[:, :8] = brightest
     checked = picture(save(Image.fromarray(values), "TIFF"))
     assert checked.image.getpixel((0, 0)) == (255, 255, 255)

@@ -94,10 +94,42 @@ def test_a_demo_that_fails_to_import_shows_a_card_and_leaves_the_others(
     assert "captioning" in {demo.slug for demo in working}
     assert {absent.name for absent in broken} == {"needy", "faulty"}
     needy = next(absent for absent in broken if absent.name == "needy")
-    assert needy.action == "pip install a_library_nobody_has"
+    assert needy.action == "pip install -r requirements.txt"
     drawn = "".join(str(block.value) for block in build(hub, (), broken).blocks.values() if hasattr(block, "value"))
-    assert "pip install a_library_nobody_has" in drawn
+    assert "a_library_nobody_has" in drawn
+    assert "pip install -r requirements.txt" in drawn
     assert "division by zero" in drawn
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import ctypes; ctypes.CDLL('libnobodyhas.so.1')",
+        "raise ImportError('libGL.so.1: cannot open shared object file: No such file or directory')",
+    ],
+    ids=["loaded by hand", "loaded by an extension module"],
+)
+def test_a_missing_system_library_is_installed_by_the_system(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "blind.py").write_text(f"{line}\n")
+    monkeypatch.setattr(demos, "__path__", [str(tmp_path)])
+    _, (blind,) = demos.discover()
+    assert "A system library is missing: lib" in blind.reason
+    assert blind.action == "sudo apt-get install $(cat packages.txt)"
+
+
+def test_a_demo_whose_needs_are_not_installed_is_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "wanting.py").write_text(
+        "from dataclasses import replace\n"
+        "from demos import captioning\n"
+        "DEMO = replace(captioning.DEMO, title='Wanting', needs=('json', 'a_library_nobody_has'))\n"
+    )
+    monkeypatch.setattr(demos, "__path__", [*demos.__path__, str(tmp_path)])
+    working, (wanting,) = demos.discover()
+    assert "Wanting" not in {demo.title for demo in working}
+    assert (wanting.name, wanting.reason) == ("Wanting", "Not installed: a_library_nobody_has.")
+    assert wanting.action == "pip install -r requirements.txt"
 
 
 def test_no_source_uses_what_lectern_does_without() -> None:
