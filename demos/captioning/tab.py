@@ -44,7 +44,7 @@ def build(hub: Hub) -> None:
         with tab.choices():
             tab.examples({"image": picture}, "Examples: click one to caption it")
             prompt = ui.controls(CaptionOptions, names=["prompt"])
-        with tab.options("Decoding: greedy, beam or sampling"):
+        with tab.options("Decoding options"):
             decoding = ui.controls(CaptionOptions, names=[name for name in specs(CaptionOptions) if name != "prompt"])
         tab.results(panel)
         tab.connect(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from gradio_client import Client, handle_file
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from demos.captioning import DEMO
 from demos.captioning.options import CaptionOptions, CaptionRequest
@@ -137,6 +137,32 @@ def test_of_examples_clicked_in_quick_succession_the_last_one_is_captioned(
     wait_until(lambda: app.hub.jobs.in_flight() == 0, "the runs to end")
     expect(page.locator(".captioning")).to_have_attribute("aria-label", caption)
     expect(page.locator("#captioning-picture img")).to_have_attribute("src", re.compile(EXAMPLES[clicked[-1]].name))
+
+
+def test_over_a_slow_network_too_the_example_clicked_last_is_captioned(page: Page, client: Client) -> None:
+    caption = caption_of(client, EXAMPLES[4])
+    held: list[Route] = []
+    page.route("**/gradio_api/run/predict", lambda route: held.append(route))
+    click_example(page, 0)
+    click_example(page, 4)
+    for route in held:
+        route.continue_()
+    page.unroute("**/gradio_api/run/predict")
+    expect(page.locator(".captioning")).to_have_attribute("aria-label", caption)
+    expect(page.locator("#captioning-picture img")).to_have_attribute("src", re.compile(EXAMPLES[4].name))
+
+
+def test_run_pressed_many_times_gives_one_caption_and_no_complaint(page: Page, app: RunningApp) -> None:
+    upload(page, CAT)
+    with app.hub.gate.hold(CancelToken()):
+        page.locator("#captioning-run").evaluate(
+            "button => { for (let press = 0; press < 20; press++) button.click(); }"
+        )
+        wait_until(lambda: app.hub.gate.waiting > 0, "a run to stand in line")
+    expect(page.locator(WORDS).first).to_be_visible()
+    wait_until(lambda: app.hub.jobs.in_flight() == 0, "the runs to end")
+    expect(page.locator(WORDS).first).to_be_visible()
+    expect(page.locator(".toast-body")).to_have_count(0)
 
 
 def test_an_example_clicked_during_a_run_takes_its_place(page: Page, app: RunningApp, client: Client) -> None:
