@@ -68,6 +68,12 @@ class Job:
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     token: CancelToken = field(default_factory=CancelToken, compare=False)
 
+    def part(self) -> Job:
+        """Return a job for one of several runs that this one is made of; it is cancelled with this one."""
+        part = Job(self.session, self.demo)
+        self.token.listen(part.token.cancel)
+        return part
+
 
 class Jobs:
     """The jobs in flight. The cap is per session, not per address: a school is one address."""
@@ -77,14 +83,16 @@ class Jobs:
         self._lock = threading.RLock()
         self._jobs: dict[str, Job] = {}
 
-    def open(self, session: str, demo: str) -> Job:
-        """Register a new job of `session`.
+    def open(self, session: str, demo: str, *, instead: bool = False) -> Job:
+        """Register a new job of `session`; `instead` of its older ones of the same demo, which are cancelled.
 
         Raises:
             TooBusy: when the session has its full share in flight.
         """
         job = Job(session=session, demo=demo)
         with self._lock:
+            if instead:
+                self.supersede(session, demo)
             wanted = [other for other in self._jobs.values() if other.session == session and not other.token.cancelled]
             if len(wanted) >= self.per_session:
                 raise TooBusy(

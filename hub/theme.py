@@ -63,7 +63,6 @@ CSS = """
 /* A wide table or a long line scrolls in its own box instead of widening the page. */
 .gradio-container .html-container, .gradio-container .codemirror-wrapper { overflow-x: auto; }
 .gradio-container .app, .gradio-container .contain, .gradio-container .column { min-width: 0; max-width: 100%; }
-footer { opacity: .7; }
 @media (max-width: 760px) {
   /* One column, in the order of use: inputs and Run, the result, then models and options. */
   .lectern-columns { flex-direction: column; }

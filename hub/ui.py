@@ -18,6 +18,7 @@ from typing import Any
 
 import gradio as gr
 from gradio.components import Component
+from gradio.context import get_blocks_context
 
 from hub.batch import Progress, Step
 from hub.cards import ModelCard
@@ -25,6 +26,7 @@ from hub.demo import Demo, Request
 from hub.device import QUEUE_ID
 from hub.draw import card_html, hint_html, progress_html, strip_html
 from hub.errors import Cancelled, InternalError, UserError
+from hub.jobs import Job
 from hub.options import Spec, specs
 from hub.runtime import Hub, Outcome
 
@@ -136,6 +138,10 @@ class Tab:
             rows, list(inputs.values()), label=label, api_visibility="private", elem_id=f"{self.demo.slug}-examples"
         )
         self._example_click = drawn.load_input_event
+        # Gradio drops a click while the one before it is being answered; the last one clicked is what is wanted.
+        page = get_blocks_context()
+        if page is not None:
+            page.fns[self._example_click["id"]].trigger_mode = "always_last"
 
     def results(self, panel: Callable[[], Sequence[Component]]) -> None:
         """Draw the result panel twice, the second for comparing; `panel` returns the components that a run fills."""
@@ -209,13 +215,19 @@ class Tab:
         )
         self._connect_endpoint(inputs, request, answer)
 
-    def forget_result_on(self, listener: Callable[..., Any]) -> None:
-        """Take the shown result off the page when `listener` fires: it belongs to an input that is gone."""
+    def forget_result_on(self, change: Callable[..., Any], by_user: Sequence[Callable[..., Any]]) -> None:
+        """Take the shown result off the page, and drop the run, when the input they belong to is gone.
+
+        Args:
+            change: the listener to any change of the input, also by an example, whose own run goes on.
+            by_user: the listeners to changes that start no run of their own.
+        """
+        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         empty = self._emptied()
-        values = json.dumps([hint_html("Press Run."), *(value for value in empty.values())])
-        listener(
-            None, None, [self.status, *empty], js=f"() => {values}", api_visibility="private", show_progress="hidden"
-        )
+        values = json.dumps([hint_html("Press Run."), *empty.values()])
+        change(None, None, [self.status, *empty], js=f"() => {values}", **quiet)
+        for listener in by_user:
+            listener(self._drop, None, self.status, queue=False, **quiet)
 
     def _emptied(self) -> Values:
         """Return what an empty result panel holds."""
@@ -261,14 +273,17 @@ class Tab:
     ) -> Callable[..., Iterator[Values]]:
         def run(browser: gr.Request, model: str, compare: str, *values: Any) -> Iterator[Values]:
             with told_to_user():
-                self.hub.jobs.supersede(session_of(browser), self.demo.slug)
-                yield {self.status: "", **self._emptied()}
-                wanted = request(**dict(zip(names, values, strict=True)))
-                cards = [self.demo.card(key) for key in (model, compare) if key]
-                for slot, card in zip(self._slots, cards, strict=False):
-                    finished = yield from self._fill(slot, card, wanted, session_of(browser), draw, draw_step)
-                    if not finished:
-                        break
+                click = self.hub.jobs.open(session_of(browser), self.demo.slug, instead=True)
+                try:
+                    yield {self.status: "", **self._emptied()}
+                    wanted = request(**dict(zip(names, values, strict=True)))
+                    cards = [self.demo.card(key) for key in (model, compare) if key]
+                    for slot, card in zip(self._slots, cards, strict=False):
+                        finished = yield from self._fill(slot, card, wanted, click, draw, draw_step)
+                        if not finished:
+                            break
+                finally:
+                    self.hub.jobs.close(click)
 
         return run
 
@@ -277,14 +292,13 @@ class Tab:
         slot: _Slot,
         card: ModelCard,
         wanted: Request,
-        session: str,
+        click: Job,
         draw: Callable[[Outcome, Any], Sequence[Any]],
         draw_step: Callable[[Any], str] | None,
     ) -> Generator[Values, None, bool]:
         """Run on one card and fill its slot; the value of the generator says whether it ran to its end."""
-        job = self.hub.jobs.open(session, self.demo.slug)
         try:
-            for update in self.hub.stream(job, self.demo, card, wanted):
+            for update in self.hub.stream(click.part(), self.demo, card, wanted):
                 if isinstance(update, Progress):
                     yield {self.status: progress_html(update)}
                 elif isinstance(update, Step):
@@ -294,7 +308,7 @@ class Tab:
                     drawn = dict(zip(slot.outputs, draw(update, wanted), strict=True))
                     yield {self.status: "", slot.strip: strip_html(update.run), slot.code: update.code, **drawn}
         except Cancelled:
-            if not job.token.superseded:
+            if not click.token.superseded:
                 yield {self.status: hint_html("Stopped.")}
             return False
         except UserError:
@@ -302,9 +316,13 @@ class Tab:
             raise
         return True
 
-    def _stop(self, browser: gr.Request) -> str:
+    def _stop(self, browser: gr.Request) -> Any:
         stopped = self.hub.jobs.cancel(session_of(browser), self.demo.slug)
-        return hint_html("Stopping." if stopped else "Nothing is running.")
+        return gr.skip() if stopped else hint_html("Nothing is running.")  # a stopped run says so itself
+
+    def _drop(self, browser: gr.Request) -> str:
+        self.hub.jobs.supersede(session_of(browser), self.demo.slug)
+        return hint_html("Press Run.")
 
     def _connect_endpoint(
         self,

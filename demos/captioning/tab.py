@@ -55,7 +55,7 @@ def build(hub: Hub) -> None:
             draw_step=draw_step,
             also_run_on=[prompt["prompt"].submit],  # type: ignore[attr-defined]
         )
-        tab.forget_result_on(picture.change)
+        tab.forget_result_on(picture.change, by_user=[picture.clear, picture.upload, picture.input, new_scene.click])
         new_scene.click(render_scene, None, picture, api_visibility="private", show_progress="minimal")
 
 

@@ -172,3 +172,20 @@ def test_a_run_dropped_for_the_garbage_collector_deadlocks_nothing() -> None:
         gc.set_threshold(*thresholds)
     gc.collect()
     assert jobs.in_flight() == 0
+
+
+def test_a_newer_job_takes_the_place_of_the_sessions_older_ones_of_the_same_demo_only() -> None:
+    jobs = Jobs(per_session=1)
+    older, elsewhere = jobs.open("mine", "captioning"), jobs.open("yours", "captioning")
+    newer = jobs.open("mine", "captioning", instead=True)
+    assert older.token.cancelled
+    assert older.token.superseded
+    assert not newer.token.cancelled
+    assert not elsewhere.token.cancelled
+
+
+def test_a_part_of_a_job_is_cancelled_with_it() -> None:
+    job = Jobs(per_session=1).open("mine", "captioning")
+    part = job.part()
+    job.token.cancel()
+    assert part.token.cancelled
