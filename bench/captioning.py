@@ -22,6 +22,7 @@ from demos import discover
 from demos.captioning import DEMO
 from demos.captioning.options import CaptionOptions, CaptionRequest
 from hub.batch import Watch
+from hub.jobs import CancelToken
 from hub.runtime import Hub
 from hub.settings import Settings
 from tests.app import free_port
@@ -52,7 +53,7 @@ def overhead() -> list[tuple[str, str]]:
     card = DEMO.models[0]
     request = CaptionRequest(Image.open(PICTURE).convert("RGB"), CaptionOptions())
     hub.run("bench", DEMO, card, request)
-    with hub.lease(DEMO, card, hub.jobs.open("bench", "lease").token, lambda text, fraction: None) as lease:
+    with hub.lease(DEMO, card, CancelToken(), lambda text, fraction: None) as lease:
         pipeline = lease.value
 
         def through_hub() -> float:

@@ -12,6 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -141,6 +142,8 @@ class Batcher:
         self._window_s = window_s
         self._crowded = crowded  # whether anybody else is about; a lone user need not wait for neighbours
         self._make_room = make_room  # what to do when a run is out of memory, before it is tried once more
+        # All work on the device runs on one lasting thread: OpenMP makes a new team of threads for every new caller.
+        self._device_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="device")
         self._lock = threading.RLock()  # re-entrant for the reason given in hub.jobs
         self._open: dict[Hashable | None, _Batch] = {}  # a batch can be joined as long as it is here
 
@@ -199,7 +202,7 @@ class Batcher:
                     for item in batch.items:
                         # A load that was under way when the item came costs it only what was left of it.
                         item.load_s = min(leased.load_s, max(0.0, loaded_s - item.submitted_s))
-                    answers = self._compute(leased.value, batch.items)
+                    answers = self._device_thread.submit(self._compute, leased.value, batch.items).result()
         except BaseException as error:  # noqa: BLE001 - whatever it is, everyone in the batch must hear of it
             self._close(key, batch)
             answers = [(item, Failed(error)) for item in batch.items]

@@ -162,6 +162,7 @@ class Pool:
     ) -> tuple[_Entry, bool]:
         with self._changed:
             entry = self._entries.get(key)
+            joins = entry is not None and entry.value is None
             if entry is None:
                 entry = _Entry(label, estimate)
                 # Started before it is known: a thread that cannot start must not leave an entry that nobody loads.
@@ -173,7 +174,7 @@ class Pool:
             loading = entry.value is None
             if loading:
                 entry.reports.append(report)
-        if loading:
+        if joins:
             report(*entry.note)  # outside the lock: a listener may take locks of its own
         return entry, loading
 
@@ -189,6 +190,7 @@ class Pool:
                     log.exception("a listener to the load of %s failed; the load goes on", entry.label)
 
         started = self._clock()
+        report(*entry.note)  # here, so that it comes before what the load itself tells
         try:
             self._make_room(entry)
             value = self._load_twice_if_needed(load, report)
