@@ -91,15 +91,17 @@ class Jobs:
         """
         job = Job(session=session, demo=demo)
         with self._lock:
-            if instead:
-                self.supersede(session, demo)
-            wanted = [other for other in self._jobs.values() if other.session == session and not other.token.cancelled]
-            if len(wanted) >= self.per_session:
-                raise TooBusy(
-                    f"You already have {self.per_session} runs in flight.",
-                    "Wait for one to finish, or press Stop.",
-                )
-            self._jobs[job.id] = job
+            older = self._of(session, demo) if instead else []
+            kept = [other for other in self._of(session) if other not in older and not other.token.cancelled]
+            busy = len(kept) >= self.per_session
+            if not busy:
+                self._jobs[job.id] = job
+        self._supersede(older)
+        if busy:
+            raise TooBusy(
+                f"You already have {self.per_session} runs in flight.",
+                "Wait for one to finish, or press Stop.",
+            )
         return job
 
     def close(self, job: Job) -> None:
@@ -110,23 +112,26 @@ class Jobs:
 
     def cancel(self, session: str, demo: str | None = None) -> int:
         """Cancel the jobs of one session (of one demo, if given) and return how many there were."""
-        with self._lock:
-            jobs = list(self._jobs.values())
-        mine = [job for job in jobs if job.session == session and demo in (None, job.demo)]
+        mine = self._of(session, demo)
         for job in mine:
             job.token.cancel()
         return len(mine)
 
     def supersede(self, session: str, demo: str) -> None:
-        """Cancel the session's older jobs of one demo, because a newer one takes their place on the page."""
-        with self._lock:
-            older = [job for job in self._jobs.values() if (job.session, job.demo) == (session, demo)]
-        for job in older:
-            job.token.superseded = True
-            job.token.cancel()
+        """Cancel the session's jobs of one demo without a word, because what they were asked about is gone."""
+        self._supersede(self._of(session, demo))
 
     def in_flight(self, session: str | None = None) -> int:
         """Return how many jobs run or wait, of one session or of all."""
+        return len(self._of(session))
+
+    def _of(self, session: str | None, demo: str | None = None) -> list[Job]:
         with self._lock:
             jobs = list(self._jobs.values())
-        return sum(session in (None, job.session) for job in jobs)
+        return [job for job in jobs if session in (None, job.session) and demo in (None, job.demo)]
+
+    def _supersede(self, jobs: list[Job]) -> None:
+        """Cancel `jobs`; never under the lock, for the listeners of a token take locks of their own."""
+        for job in jobs:
+            job.token.superseded = True
+            job.token.cancel()

@@ -76,7 +76,7 @@ class Pool:
         self._entries: dict[Hashable, _Entry] = {}
         self._components: weakref.WeakValueDictionary[Hashable, Any] = weakref.WeakValueDictionary()
         self._component_lock = threading.RLock()  # a component may be built of others; held on the loading thread only
-        self.loads = 0  # loads started, for tests and the status page
+        self.loads = 0  # loads started; tests read it
 
     @contextmanager
     def lease(

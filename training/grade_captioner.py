@@ -119,7 +119,7 @@ def _report(folder: Path, graded: dict[Form, list[Graded]], seconds: float, thre
     ]
     for count in sorted({len(one.scene.solids) for one in default}):
         lines.append(f"| {count} | {scores([one for one in default if len(one.scene.solids) == count])} |")
-        kinds = Counter(mistake.kind for one in default if one.verdict for mistake in one.verdict.mistakes)
+    kinds = Counter(mistake.kind for one in default if one.verdict for mistake in one.verdict.mistakes)
     mistakes = ", ".join(f"{kind} {number}" for kind, number in kinds.most_common()) or "none"
     lines += ["", f"False claims in relational captions, by kind: {mistakes}.", ""]
     common = confusions(default).most_common(12)

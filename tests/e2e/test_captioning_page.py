@@ -81,10 +81,14 @@ def test_a_new_scene_reveals_its_true_caption_only_after_the_run(page: Page) -> 
     expect(page.locator(".captioning-truth b")).to_contain_text(re.compile(r"^a (small|large) .* table$"))
 
 
-def test_two_models_answer_side_by_side(page: Page) -> None:
+def compare_with_the_early_model(page: Page) -> None:
     page.get_by_role("button", name="Compare two models").click()
     page.locator("#captioning-compare input").click()
     page.get_by_role("option").nth(2).click()
+
+
+def test_two_models_answer_side_by_side(page: Page) -> None:
+    compare_with_the_early_model(page)
     click_example(page)
     for number in (0, 1):
         expect(page.locator(f"#captioning-strip-{number}")).to_contain_text("embedded")
@@ -347,9 +351,7 @@ def test_text_stands_out_from_its_background(page: Page, app: RunningApp, theme:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_no_request_leaves_this_machine(page: Page, app: RunningApp, requested_hosts: list[str], theme: str) -> None:
     page.goto(f"{app.url}?__theme={theme}")
-    page.get_by_role("button", name="Compare two models").click()
-    page.locator("#captioning-compare input").click()
-    page.get_by_role("option").nth(2).click()
+    compare_with_the_early_model(page)
     click_example(page)
     for number in (0, 1):
         expect(page.locator(f"#captioning-strip-{number}")).to_contain_text("ms compute")

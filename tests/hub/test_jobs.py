@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import weakref
 from collections.abc import Iterator
 
@@ -189,3 +190,17 @@ def test_a_part_of_a_job_is_cancelled_with_it() -> None:
     part = job.part()
     job.token.cancel()
     assert part.token.cancelled
+
+
+def test_superseding_calls_listeners_without_the_lock_that_other_threads_need() -> None:
+    jobs = Jobs(per_session=1)
+    counted: list[int] = []
+
+    def count_elsewhere() -> None:
+        thread = threading.Thread(target=lambda: counted.append(jobs.in_flight()), daemon=True)
+        thread.start()
+        thread.join(5)
+
+    jobs.open("mine", "captioning").token.listen(count_elsewhere)
+    jobs.open("mine", "captioning", instead=True)
+    assert counted == [2]
