@@ -175,6 +175,10 @@ class Batcher:
         token.listen(lambda: self._leave(key, batch, item))
         return item
 
+    def together(self) -> AbstractContextManager[Any]:
+        """Return a context in which no batch closes but by being full: what is submitted in it runs together."""
+        return self._lock
+
     def _leave(self, key: Hashable | None, batch: _Batch, item: Item) -> None:
         """Let one caller go at once, and stop the batch when nobody is left."""
         item.updates.put(Failed(Cancelled()))

@@ -25,21 +25,23 @@ class ModelCard:
     citation: str
     batch_limit: int = 32  # most requests in one forward pass: large models need the memory for themselves
     revision: str = "main"  # a commit of the Hub repository; "main" where no public source names one
+    group: str = ""  # what kind of thing it answers, where a demo offers several kinds: the picker shows one at a time
+    library: str = ""  # the installed package that is or brings the method; `source` then names it, e.g. cv2.StereoSGBM
 
     @property
     def embedded(self) -> bool:
-        """Whether the weights ship with Lectern."""
-        return "/" not in self.source
+        """Whether it is here without any download: weights that ship with Lectern, or a method of a library."""
+        return bool(self.library) or "/" not in self.source
 
     @property
     def folder(self) -> Path:
         """The folder of an embedded model.
 
         Raises:
-            ValueError: for a Hub model, which has no folder until it is fetched.
+            ValueError: for a Hub model, which has no folder until it is fetched, and for a library's method.
         """
-        if not self.embedded:
-            raise ValueError(f"{self.key} is a Hub model; fetch it first")
+        if not self.embedded or self.library:
+            raise ValueError(f"{self.key} has no folder under assets/models")
         return MODELS_DIR / self.source
 
     @property

@@ -55,6 +55,7 @@ class Demo:
     exercises: tuple[str, ...]  # "Try this", in Markdown
     needs: tuple[str, ...] = ()  # modules that must be installed
     css: str = ""  # rules for the demo's own HTML
+    receives: tuple[str, ...] = ()  # kinds of files other tabs may send here (see hub.exchange), e.g. "ply"
 
     def card_of(self, source: str) -> ModelCard:
         """Return the card whose weights are `source`, as a run record names them."""

@@ -13,10 +13,11 @@ import gradio as gr
 
 from hub.demo import Demo
 from hub.errors import RefusedSetting
+from hub.events import admitted, session_of
+from hub.exchange import exchange
 from hub.pool import gigabytes
 from hub.runtime import Hub
 from hub.theme import CSS, theme
-from hub.ui import admitted, session_of
 
 ASSETS_DIR = Path(__file__).resolve().parent.parent / "assets"
 STATUS_RATE_S = (
@@ -51,9 +52,10 @@ def build(hub: Hub, demos: Sequence[Demo], broken: Sequence[Absent] = ()) -> gr.
             '<div class="lectern-head"><h1>Lectern</h1>'
             "<p>Computer vision and speech, live: real models, small enough for this laptop.</p></div>"
         )
-        with gr.Tabs():
+        with exchange(demos) as offers, gr.Tabs() as tabs:
             for demo in demos:
                 demo.build(hub)
+            offers.join(tabs)
             for absent in broken:
                 with gr.Tab(absent.name):
                     gr.HTML(

@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from hub import weights
-from hub.batch import Batcher, Done, Failed, Pipeline, Progress, Step
+from hub.batch import Batcher, Done, Failed, Item, Pipeline, Progress, Step
 from hub.cards import ModelCard
 from hub.demo import Demo, Loading, Request
 from hub.device import Device, memory_budget, resolve
@@ -73,11 +73,17 @@ class Hub:
         return demo.models
 
     def default_card(self, demo: Demo) -> ModelCard:
-        """Return the model a fresh page starts with; never waits for torch or the network."""
-        hub_cards = [card for card in demo.models if not card.embedded]
+        """Return the model a fresh page starts with, of the demo's first group; never waits for torch or the network.
+
+        A library's method that comes first stays the default: a Hub model is no larger version of it.
+        """
+        first = demo.models[0]
+        hub_cards = [card for card in demo.models if not card.embedded and card.group == first.group]
+        if first.library:
+            return first
         if hub_cards and (self.settings.models == "hub" or (self.settings.models == "auto" and self._hub_ready)):
             return hub_cards[0]
-        return demo.models[0]
+        return first
 
     def stream(self, job: Job, demo: Demo, card: ModelCard, request: Request) -> Iterator[Progress | Step | Outcome]:
         """Run `request`, telling what happens; the last item is the `Outcome`.
@@ -89,40 +95,91 @@ class Hub:
             Cancelled: when the job was stopped.
         """
         try:
-            if card not in self.offered(demo):
-                raise InvalidInput(
-                    f"{card.label} is not offered while LECTERN_MODELS={self.settings.models}.",
-                    f"Choose {demo.models[0].key}.",
-                )
             yield Progress("Waiting for a place")
-            key = request.batch_key()
-            item = self.batcher.submit(
-                request,
-                job.token,
-                lambda token, report: self.lease(demo, card, token, report),
-                key=None if key is None else (demo.slug, card.key, key),
-                limit=min(self.settings.batch_limit, card.batch_limit),
-            )
-            last: Progress | Step = Progress("Waiting for the device")
-            while True:
-                try:
-                    update = item.updates.get(timeout=HEARTBEAT_S)
-                except queue.Empty:
-                    update = last
-                job.token.raise_if_cancelled()
-                if isinstance(update, Failed):
-                    raise update.error
-                if isinstance(update, Done):
-                    yield self._outcome(job, demo, card, request, update)
-                    return
-                last = update
-                yield update
+            item = self._submit(job, demo, card, request)
+            yield from self._follow(item, job, demo, card, request)
         except (GeneratorExit, KeyboardInterrupt):
             raise
         except BaseException as error:  # noqa: BLE001 - whatever a model library raises, the user gets one sentence
             raise self._explained(error, demo, card, job) from None
         finally:
             self.jobs.close(job)
+
+    def stream_all(
+        self, job: Job, demo: Demo, card: ModelCard, requests: Sequence[Request]
+    ) -> Iterator[Progress | Outcome | UserError]:
+        """Run many requests, as full batches where they may share one; tell of each in turn as it ends.
+
+        A request that cannot be answered gives its error, and the others go on. Closing the iterator cancels the job.
+
+        Raises:
+            UserError: when the card is not offered.
+            Cancelled: when the job was stopped.
+        """
+        try:
+            self._refuse_what_is_not_offered(demo, card)
+            for start in range(0, len(requests), self.settings.batch_limit):
+                chunk = requests[start : start + self.settings.batch_limit]
+                yield Progress(f"{start} of {len(requests)} done", start / len(requests))
+                parts = [job.part() for _ in chunk]
+                with self.batcher.together():
+                    items = [self._submit(part, demo, card, one) for part, one in zip(parts, chunk, strict=True)]
+                for item, part, one in zip(items, parts, chunk, strict=True):
+                    yield from self._each(item, part, demo, card, one)
+        finally:
+            self.jobs.close(job)
+
+    def _each(
+        self, item: Item, part: Job, demo: Demo, card: ModelCard, request: Request
+    ) -> Iterator[Progress | Outcome | UserError]:
+        try:
+            for update in self._follow(item, part, demo, card, request):
+                if not isinstance(update, Step):
+                    yield update
+        except (GeneratorExit, KeyboardInterrupt, Cancelled):
+            raise
+        except BaseException as error:  # noqa: BLE001 - as in `stream`
+            explained = self._explained(error, demo, card, part)
+            if not isinstance(explained, UserError):
+                raise explained from None
+            yield explained
+
+    def _submit(self, job: Job, demo: Demo, card: ModelCard, request: Request) -> Item:
+        self._refuse_what_is_not_offered(demo, card)
+        key = request.batch_key()
+        return self.batcher.submit(
+            request,
+            job.token,
+            lambda token, report: self.lease(demo, card, token, report),
+            key=None if key is None else (demo.slug, card.key, key),
+            limit=min(self.settings.batch_limit, card.batch_limit),
+        )
+
+    def _follow(
+        self, item: Item, job: Job, demo: Demo, card: ModelCard, request: Request
+    ) -> Iterator[Progress | Step | Outcome]:
+        """Tell what happens to a request that has joined a batch; the last item is the `Outcome`."""
+        last: Progress | Step = Progress("Waiting for the device")
+        while True:
+            try:
+                update = item.updates.get(timeout=HEARTBEAT_S)
+            except queue.Empty:
+                update = last
+            job.token.raise_if_cancelled()
+            if isinstance(update, Failed):
+                raise update.error
+            if isinstance(update, Done):
+                yield self._outcome(job, demo, card, request, update)
+                return
+            last = update
+            yield update
+
+    def _refuse_what_is_not_offered(self, demo: Demo, card: ModelCard) -> None:
+        if card not in self.offered(demo):
+            raise InvalidInput(
+                f"{card.label} is not offered while LECTERN_MODELS={self.settings.models}.",
+                f"Choose {demo.models[0].key}.",
+            )
 
     def run(self, session: str, demo: Demo, card: ModelCard, request: Request) -> Outcome:
         """Run `request` and wait for its outcome; raises what `stream` raises."""

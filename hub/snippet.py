@@ -9,7 +9,16 @@ from typing import Any
 
 from hub.cards import ModelCard
 
-PICTURE_NAME = "picture.png"  # what a snippet calls the user's picture, which it cannot know
+PICTURE_NAME = "picture.png"  # what a snippet calls the user's only picture, whose name it cannot know
+
+
+def file_name(parameter: str) -> str:
+    """Return what a snippet calls the picture sent as `parameter` of an endpoint.
+
+    >>> file_name("image"), file_name("left")
+    ('picture.png', 'left.png')
+    """
+    return PICTURE_NAME if parameter == "image" else f"{parameter}.png"
 
 
 def model_path(card: ModelCard) -> str:

@@ -6,15 +6,12 @@ a second result for comparing models, progress, provenance, "Show code", exercis
 
 from __future__ import annotations
 
-import inspect
 import json
-import logging
-import uuid
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import gradio as gr
 from gradio.components import Component
@@ -23,63 +20,34 @@ from gradio.context import get_blocks_context
 from hub.batch import Progress, Step
 from hub.cards import ModelCard
 from hub.demo import Demo, Request
-from hub.device import QUEUE_ID
 from hub.draw import card_html, hint_html, progress_html, strip_html
-from hub.errors import Cancelled, InternalError, UserError
+from hub.errors import Cancelled, UserError
+from hub.events import model_event, name_parameters, session_of, told_to_user
+from hub.exchange import current
+from hub.inputs import take_as_sent
 from hub.jobs import Job
-from hub.options import Spec, specs
 from hub.runtime import Hub, Outcome
-
-log = logging.getLogger(__name__)
 
 NO_COMPARISON = ""  # the second picker's "none"
 CODE_HINT = "# Run the demo to see the plain library code that repeats the run."
-MOST_SLIDER_STEPS = 10_000  # a longer range, such as a seed's, gets a box to type in
 # On a phone the result stands below the fold: show that something happens. Hands the inputs on as they are.
 SCROLL_TO_RESULT = """(...inputs) => {
   if (window.innerWidth < 760) document.getElementById("ID").scrollIntoView({behavior: "smooth"});
   return inputs;
 }"""
 Values = dict[Component, Any]
+Reply = Outcome | UserError  # what became of one of many requests
 
 
-def picture_input(label: str = "Picture", **kwargs: Any) -> gr.Image:
-    """Draw a picture input that hands over the path of the uploaded file as it came.
+class Plan(Protocol):
+    """Many requests to run together, and whatever else the demo must remember of them to draw the replies."""
 
-    Gradio would open and convert it first; here `hub.guard.picture` is the only code that decodes what a user sent,
-    so that every bad file gets the same clear message. (Set on the object: for a subclass Gradio writes a stub file
-    beside the source.)
-    """
-    image = gr.Image(
-        label=label,
-        type="filepath",
-        image_mode=None,
-        format="png",  # keeps text chunks, where pictures carry how they were made
-        sources=["upload", "webcam", "clipboard"],
-        buttons=["fullscreen"],
-        **kwargs,
-    )
-    refuse_links(image)
-
-    def uploaded_path(payload: Any) -> Any:
-        return None if payload is None else str(payload.path or "")
-
-    image.preprocess = uploaded_path  # type: ignore[method-assign]
-    # What "Use via API" shows; Gradio's own example is a link.
-    image.example_payload = lambda: {"path": "picture.png", "meta": {"_type": "gradio.FileData"}}  # type: ignore[method-assign]
-    return image
+    @property
+    def requests(self) -> Sequence[Request]:
+        """Return the requests, in the order of the replies."""
 
 
-def refuse_links(component: Component) -> None:
-    """Make a file component take uploads only: by default Gradio's server would fetch any address a client names."""
-    keep_upload = component.async_move_resource_to_block_cache
-
-    async def upload_only(place: Any) -> str | None:
-        if str(place).strip().lower().startswith(("http://", "https://")):
-            raise gr.Error("Upload the file itself; links are not followed.", print_exception=False)
-        return await keep_upload(place)
-
-    component.async_move_resource_to_block_cache = upload_only  # type: ignore[assignment,method-assign]
+P = TypeVar("P", bound=Plan)
 
 
 @dataclass
@@ -103,6 +71,7 @@ class Tab:
         gr.HTML(f'<p class="lectern-purpose">{escape(demo.purpose)}</p>')
         with gr.Row(equal_height=False, elem_classes="lectern-columns"):
             with gr.Column(scale=5, min_width=320, elem_classes="lectern-left"):
+                self.group = self._draw_groups()
                 self._inputs = gr.Column()
                 with gr.Row():
                     self.run_button = gr.Button("Run", variant="primary", min_width=100, elem_id=f"{demo.slug}-run")
@@ -131,11 +100,18 @@ class Tab:
         with self._options, gr.Accordion(title, open=False):
             yield
 
-    def examples(self, inputs: dict[str, Component], label: str = "Examples") -> None:
-        """Draw the demo's examples for `inputs`; clicking one also runs it."""
+    def examples(
+        self, inputs: dict[str, Component], label: str = "Examples", names: Sequence[str] | None = None
+    ) -> None:
+        """Draw the demo's examples for `inputs`; clicking one also runs it. `names` are shown in place of values."""
         rows = [[example.get(name) for name in inputs] for example in self.demo.examples]
         drawn: Any = gr.Examples(
-            rows, list(inputs.values()), label=label, api_visibility="private", elem_id=f"{self.demo.slug}-examples"
+            rows,
+            list(inputs.values()),
+            label=label,
+            example_labels=None if names is None else list(names),
+            api_visibility="private",
+            elem_id=f"{self.demo.slug}-examples",
         )
         self._example_click = drawn.load_input_event
         # Gradio drops a click while the one before it is being answered; the last one clicked is what is wanted.
@@ -182,6 +158,7 @@ class Tab:
         answer: Callable[[Outcome, Any], dict[str, Any]],
         draw_step: Callable[[Any], str] | None = None,
         also_run_on: Sequence[Any] = (),
+        refine_on: Sequence[Any] = (),
     ) -> None:
         """Connect Run, Stop, the examples and the API endpoint.
 
@@ -192,8 +169,11 @@ class Tab:
             answer: turns an outcome and its request into the endpoint's JSON answer; the run record is added to it.
             draw_step: turns an intermediate result into HTML for the status line.
             also_run_on: further listeners that start a run, for example a textbox's `submit`.
+            refine_on: listeners that start a run about what is shown, for example a click on the result: it stays on
+                the page until the new one takes its place.
         """
         handler = self._run_handler(list(inputs), request, draw, draw_step)
+        refine = self._run_handler(list(inputs), request, draw, draw_step, keep=True)
         components = [self.model, self.compare, *inputs.values()]
         outputs: list[Component] = [self.status]
         for slot in self._slots:
@@ -205,15 +185,100 @@ class Tab:
             "show_progress": "minimal",
             "show_progress_on": self.status,
             "trigger_mode": "multiple",  # a click during a run is a newer wish, and takes the run's place
-            "js": SCROLL_TO_RESULT.replace("ID", f"{self.demo.slug}-status"),
         }
+        scroll = SCROLL_TO_RESULT.replace("ID", f"{self.demo.slug}-status")
         after_example = () if self._example_click is None else (self._example_click.then,)
         for listener in (self.run_button.click, *also_run_on, *after_example):
-            model_event(self.hub, listener, handler, **event)
+            model_event(self.hub, listener, handler, js=scroll, **event)
+        for listener in refine_on:
+            model_event(self.hub, listener, refine, **event)
         self.stop_button.click(
             self._stop, None, self.status, queue=False, api_visibility="private", show_progress="hidden"
         )
         self._connect_endpoint(inputs, request, answer)
+
+    def connect_many(
+        self,
+        listener: Callable[..., Any],
+        inputs: dict[str, Component],
+        *,
+        plan: Callable[..., P],
+        draw: Callable[[Sequence[Reply], P], Sequence[Any]],
+        outputs: Sequence[Component],
+        status: gr.HTML | None = None,
+    ) -> None:
+        """Connect an event that runs many requests on the chosen model, as batches; one that fails costs no other.
+
+        Args:
+            listener: the event, for example a button's `click`.
+            inputs: components by the name `plan` knows them by.
+            plan: makes a plan of those values: whatever the demo needs to remember, with the checked requests.
+            draw: turns the replies so far, in the order of the requests, and the plan into the values of `outputs`;
+                called after each batch.
+            outputs: what is drawn into.
+            status: where progress is shown, if not where the tab shows it.
+        """
+        told = status or self.status
+
+        def run(browser: gr.Request, model: str, *values: Any) -> Iterator[Values]:
+            with told_to_user():
+                click = self.hub.jobs.open(session_of(browser), self.demo.slug, instead=True)
+                try:
+                    yield {told: hint_html("Reading the input.")}
+                    planned = plan(**dict(zip(inputs, values, strict=True)))
+                    card = self.demo.card(model)
+                    yield from self._fill_many(click, card, planned, draw, outputs, told)
+                finally:
+                    self.hub.jobs.close(click)
+
+        model_event(
+            self.hub,
+            listener,
+            run,
+            inputs=[self.model, *inputs.values()],
+            outputs=[told, *outputs],
+            api_visibility="private",
+            show_progress="minimal",
+            show_progress_on=told,
+            trigger_mode="multiple",
+        )
+
+    def _fill_many(
+        self,
+        click: Job,
+        card: ModelCard,
+        planned: P,
+        draw: Callable[[Sequence[Reply], P], Sequence[Any]],
+        outputs: Sequence[Component],
+        told: gr.HTML,
+    ) -> Iterator[Values]:
+        replies: list[Reply] = []
+        shown = 0
+
+        def drawn(status: str) -> Values:
+            return {told: status, **dict(zip(outputs, draw(replies, planned), strict=True))}
+
+        try:
+            for update in self.hub.stream_all(click, self.demo, card, planned.requests):
+                if not isinstance(update, Progress):
+                    replies.append(update)
+                elif len(replies) > shown:
+                    shown = len(replies)
+                    yield drawn(progress_html(update))
+                else:
+                    yield {told: progress_html(update)}
+            yield drawn("")
+        except Cancelled:
+            if not click.token.superseded:
+                yield drawn(hint_html(f"Stopped after {len(replies)} of {len(planned.requests)}."))
+
+    def offer(self, kind: str, file: Component) -> None:
+        """Draw a button for every other tab that receives files of `kind`; `file` holds this result's file."""
+        current().offer(self.demo, kind, file)
+
+    def receive(self, kind: str, file: Component) -> None:
+        """Let other tabs send files of `kind` into the input `file`; the demo lists the kind in `receives`."""
+        current().receive(self.demo, kind, file)
 
     def forget_result_on(self, change: Callable[..., Any], by_user: Sequence[Callable[..., Any]]) -> None:
         """Take the shown result off the page, and drop the run, when the input they belong to is gone.
@@ -237,11 +302,22 @@ class Tab:
             empty |= {output: "" if isinstance(output, gr.HTML) else None for output in slot.outputs}
         return empty
 
+    def _draw_groups(self) -> gr.Radio | None:
+        """Draw the choice between the kinds of models, for a demo that has several; None for one that has one."""
+        groups = tuple(dict.fromkeys(card.group for card in self.hub.offered(self.demo)))
+        if len(groups) < 2:
+            return None
+        return gr.Radio(groups, value=groups[0], show_label=False, elem_id=f"{self.demo.slug}-group")
+
+    def _labels(self, group: str | None = None) -> list[tuple[str, str]]:
+        """Return what a picker lists: the models of one group, or all."""
+        cards = self.hub.offered(self.demo)
+        return [(card.label, card.key) for card in cards if group in (None, card.group)]
+
     def _draw_pickers(self) -> None:
-        offered = [(card.label, card.key) for card in self.hub.offered(self.demo)]
         start = self.hub.default_card(self.demo)
         self.model = gr.Dropdown(
-            offered,
+            self._labels(start.group),
             value=start.key,
             label="Model",
             info="Which model answers.",
@@ -252,7 +328,7 @@ class Tab:
             about = gr.HTML(card_html(start))
         with gr.Accordion("Compare two models", open=False):
             self.compare = gr.Dropdown(
-                [("none", NO_COMPARISON), *offered],
+                [("none", NO_COMPARISON), *self._labels()],
                 value=NO_COMPARISON,
                 label="Compare with",
                 info="Runs the same input through a second model, side by side.",
@@ -262,7 +338,15 @@ class Tab:
         quiet: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
         # Asked again at every visit: the page may be up before the hub knows what this machine can do.
         gr.on(None, lambda: self.hub.default_card(self.demo).key, None, self.model, **quiet)
+        if self.group is not None:
+            self.group.input(self._of_group, self.group, self.model, **quiet)
         self.model.change(lambda key: card_html(self.demo.card(key)), self.model, about, **quiet)
+
+    def _of_group(self, group: str) -> gr.Dropdown:
+        labels = self._labels(group)
+        if not labels:
+            raise gr.Error("There is no such kind of model.", print_exception=False)
+        return gr.Dropdown(labels, value=labels[0][1])
 
     def _run_handler(
         self,
@@ -270,12 +354,13 @@ class Tab:
         request: Callable[..., Request],
         draw: Callable[[Outcome, Any], Sequence[Any]],
         draw_step: Callable[[Any], str] | None,
+        keep: bool = False,
     ) -> Callable[..., Iterator[Values]]:
         def run(browser: gr.Request, model: str, compare: str, *values: Any) -> Iterator[Values]:
             with told_to_user():
                 click = self.hub.jobs.open(session_of(browser), self.demo.slug, instead=True)
                 try:
-                    yield {self.status: "", **self._emptied()}
+                    yield {self.status: "", **({} if keep else self._emptied())}
                     wanted = request(**dict(zip(names, values, strict=True)))
                     cards = [self.demo.card(key) for key in (model, compare) if key]
                     for slot, card in zip(self._slots, cards, strict=False):
@@ -338,7 +423,7 @@ class Tab:
                 outcome = self.hub.run(session_of(browser), self.demo, card, wanted)
                 return {**answer(outcome, wanted), "code": outcome.code, "run": outcome.run.as_dict()}
 
-        _name_parameters(endpoint, [*inputs, "model"])
+        name_parameters(endpoint, [*inputs, "model"])
         trigger = gr.Button(visible=False)
         model_event(
             self.hub,
@@ -356,69 +441,3 @@ def tab(hub: Hub, demo: Demo) -> Iterator[Tab]:
     """Open the tab of `demo`."""
     with gr.Tab(demo.title, id=demo.slug):
         yield Tab(hub, demo)
-
-
-def model_event(hub: Hub, listener: Callable[..., Any], handler: Callable[..., Any], **kwargs: Any) -> Any:
-    """Connect an event that touches a model: the only place that does, so that all share the device's queue."""
-    handler.touches_model = True  # type: ignore[attr-defined]
-    return listener(handler, concurrency_id=QUEUE_ID, concurrency_limit=admitted(hub), **kwargs)
-
-
-def admitted(hub: Hub) -> int:
-    """Return how many model events Gradio lets in at once: a full batch; the gate, not the queue, guards the device."""
-    return max(8, hub.settings.batch_limit)
-
-
-def controls(options: type[Any], *, names: Sequence[str] | None = None) -> dict[str, Component]:
-    """Draw a control for each option (or those in `names`), with the declared range, label and help."""
-    declared = specs(options)
-    drawn = {name: _control(*declared[name]) for name in (names or declared)}
-    for control in drawn.values():
-        take_as_sent(control)
-    return drawn
-
-
-def take_as_sent(component: Component) -> None:
-    """Hand over what a client sent as it came: `hub.options.checked` is the check, and says what is allowed."""
-    component.preprocess = lambda payload: payload  # type: ignore[method-assign]
-
-
-def _control(spec: Spec, default: Any) -> Component:
-    common = {"value": default, "label": spec.label, "info": spec.info or None}
-    if spec.choices:
-        return gr.Radio(list(spec.choices), **common)
-    if spec.minimum is not None and spec.maximum is not None:
-        if spec.maximum - spec.minimum > MOST_SLIDER_STEPS * (spec.step or 1):
-            return gr.Number(minimum=spec.minimum, maximum=spec.maximum, step=spec.step or 1, **common)
-        return gr.Slider(spec.minimum, spec.maximum, step=spec.step, **common)
-    return gr.Textbox(**common, placeholder=spec.placeholder or None, max_length=spec.max_chars, lines=1)
-
-
-@contextmanager
-def told_to_user() -> Iterator[None]:
-    """Turn errors into Gradio's error box: what a user can act on as it is, a bug as a number the log explains."""
-    try:
-        yield
-    except UserError as error:
-        # The box renders HTML, and causes may quote what the user sent.
-        raise gr.Error(escape(str(error)), title=error.title, print_exception=False) from error
-    except Cancelled:
-        raise gr.Error("The run was stopped.", title="Stopped", print_exception=False) from None
-    except Exception as bug:
-        number = uuid.uuid4().hex[:12]
-        log.exception("event %s failed", number)
-        shown = InternalError(number)
-        raise gr.Error(str(shown), title=shown.title, print_exception=False) from bug
-
-
-def session_of(browser: gr.Request | None) -> str:
-    """Name the browser session (or API client) an event comes from."""
-    return getattr(browser, "session_hash", None) or "local"
-
-
-def _name_parameters(function: Callable[..., Any], names: Sequence[str]) -> None:
-    """Give a function of (request, *values) named parameters, which is what clients and the API page see."""
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    browser = inspect.Parameter("browser", kind, annotation=gr.Request)
-    function.__signature__ = inspect.Signature([browser, *(inspect.Parameter(name, kind) for name in names)])  # type: ignore[attr-defined]
-    function.__annotations__ = {"browser": gr.Request}

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hub.cards import ModelCard
+from hub.cards import MODELS_DIR, ModelCard
 from hub.errors import ModelUnavailable
 from hub.pool import Report, gigabytes
 
@@ -22,6 +22,8 @@ def fetch(card: ModelCard, report: Report) -> Path:
     Raises:
         ModelUnavailable: says whether the network, the repository or its file format is the cause.
     """
+    if card.library:
+        return MODELS_DIR  # the method is in a package that is installed, and reads nothing from here
     if card.embedded:
         verify(card.folder)
         return card.folder

@@ -18,7 +18,7 @@ from gradio_client.exceptions import AppError
 from demos import discover
 from hub.demo import Demo
 from hub.device import QUEUE_ID
-from hub.snippet import PICTURE_NAME
+from hub.snippet import file_name
 from tests.app import RunningApp
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,8 +51,17 @@ def test_every_module_in_demos_works_here() -> None:
 @each_demo
 def test_the_first_model_ships_with_lectern(demo: Demo) -> None:
     assert demo.models[0].embedded
-    assert (demo.models[0].folder / "config.json").is_file() or (demo.models[0].folder / "model_index.json").is_file()
-    assert (demo.models[0].folder / "README.md").is_file()
+    trained = [card for card in demo.models if card.embedded and not card.library]
+    assert trained
+    for card in trained:
+        assert (card.folder / "config.json").is_file() or (card.folder / "model_index.json").is_file()
+        assert (card.folder / "README.md").is_file()
+
+
+@each_demo
+def test_every_kind_of_model_has_one_that_needs_no_network(demo: Demo) -> None:
+    for group in {card.group for card in demo.models}:
+        assert any(card.embedded for card in demo.models if card.group == group), group
 
 
 @each_demo
@@ -83,8 +92,9 @@ def test_the_code_of_a_run_gives_its_result_outside_lectern(demo: Demo, client: 
     example = demo.examples[0]
     answer = ask(client, demo, example)
     (tmp_path / "assets").symlink_to(ROOT / "assets")
-    for value in filter(is_file, example.values()):
-        shutil.copy(ROOT / value, tmp_path / PICTURE_NAME)
+    for name, value in example.items():
+        if is_file(value):
+            shutil.copy(ROOT / value, tmp_path / file_name(name))
     (tmp_path / "code.py").write_text(answer.pop("code"), encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "code.py"],

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
-import random
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -16,18 +13,16 @@ from PIL import Image
 from demos.captioning import DEMO
 from demos.captioning.options import CaptionOptions, CaptionRequest
 from demos.captioning.pipeline import Caption, Captions, Word
-from hub import guard, ui
+from hub import guard, inputs, ui
 from hub.options import checked, specs
+from hub.pictures import data_uri, shrunk, spotlight
 from hub.runtime import Hub, Outcome
+from tabletop.pictures import marked, new_seed, scene_picture, scene_seed
 
-SCENE_PX = 512  # a new scene, as drawn; models resize it themselves
-SCENE_KEY = "tabletop-seed"  # PNG text chunk: lets a picture say what is truly on it, even after a download
 SHOWN_PX = 560  # the picture under the attention maps
 STAMPED_PX = 1024  # the picture to download
-DIMMED = 0.72  # how dark the map lays over what the model did not look at
 SURE = 0.9  # words below are listed as hesitations
 MOST_HESITATIONS = 6
-OVERLAY_PX = 24  # attention maps are tiny; the browser enlarges them smoothly
 
 
 def build(hub: Hub) -> None:
@@ -39,13 +34,15 @@ def build(hub: Hub) -> None:
 
     with ui.tab(hub, DEMO) as tab:
         with tab.inputs():
-            picture = ui.picture_input(height=260, elem_id="captioning-picture")
+            picture = inputs.picture_input(height=260, elem_id="captioning-picture")
             new_scene = gr.Button("New scene", size="sm", elem_id="captioning-new-scene")
         with tab.choices():
             tab.examples({"image": picture}, "Examples: click one to caption it")
-            prompt = ui.controls(CaptionOptions, names=["prompt"])
+            prompt = inputs.controls(CaptionOptions, names=["prompt"])
         with tab.options("Decoding options"):
-            decoding = ui.controls(CaptionOptions, names=[name for name in specs(CaptionOptions) if name != "prompt"])
+            decoding = inputs.controls(
+                CaptionOptions, names=[name for name in specs(CaptionOptions) if name != "prompt"]
+            )
         tab.results(panel)
         tab.connect(
             {"image": picture, **prompt, **decoding},
@@ -56,7 +53,14 @@ def build(hub: Hub) -> None:
             also_run_on=[prompt["prompt"].submit],  # type: ignore[attr-defined]
         )
         tab.forget_result_on(picture.change, by_user=[picture.clear, picture.upload, picture.input, new_scene.click])
-        new_scene.click(render_scene, None, picture, api_visibility="private", show_progress="minimal")
+        new_scene.click(
+            lambda: scene_picture(new_seed()), None, picture, api_visibility="private", show_progress="minimal"
+        )
+
+
+def render_scene() -> Image.Image:
+    """Draw a scene nobody has seen."""
+    return scene_picture(new_seed())
 
 
 def panel() -> Sequence[Any]:
@@ -84,19 +88,12 @@ def draw(outcome: Outcome, request: CaptionRequest) -> tuple[str, str, str, Imag
     )
 
 
-def shrunk(image: Image.Image, side_px: int) -> Image.Image:
-    """Return a copy that fits into a square of `side_px`."""
-    copy = image.copy()
-    copy.thumbnail((side_px, side_px))
-    return copy
-
-
 def stamped_picture(outcome: Outcome, request: CaptionRequest) -> Image.Image:
     """Return the input with the record of the run, and the seed of a New scene, which still reveals its truth."""
     stamped = outcome.run.stamped(shrunk(request.image, STAMPED_PX))
-    if request.scene_seed is not None:
-        stamped.info[SCENE_KEY] = str(request.scene_seed)
-    return stamped
+    if request.scene_seed is None:
+        return stamped
+    return marked(stamped, request.scene_seed)
 
 
 def draw_step(text: str) -> str:
@@ -128,24 +125,6 @@ def answer(outcome: Outcome, request: CaptionRequest) -> dict[str, Any]:
     }
 
 
-def render_scene() -> Image.Image:
-    """Draw a scene nobody has seen; the picture carries its seed, so the truth can be revealed after the run."""
-    from tabletop.render import render
-    from tabletop.sampling import sample_scene
-    from tabletop.world import TEST_SEEDS
-
-    seed = random.choice(TEST_SEEDS)
-    image = Image.fromarray(render(sample_scene(seed), SCENE_PX).rgb)
-    image.info[SCENE_KEY] = str(seed)
-    return image
-
-
-def scene_seed(text: Any) -> int | None:
-    """Read the seed a New scene carries; None for any other picture."""
-    seed = text.get(SCENE_KEY, "")
-    return int(seed) if seed.isdecimal() and len(seed) <= 9 else None
-
-
 def words_html(caption: Caption, image: Image.Image, group: str) -> str:
     """Draw the caption's words, coloured by probability; choosing one shows where the model looked for it."""
     words: list[str] = []
@@ -159,7 +138,7 @@ def words_html(caption: Caption, image: Image.Image, group: str) -> str:
             f"{escape(word.text)}<small>{percent}</small></label>"
         )
         overlays.append(
-            "<img alt='' />" if word.attention is None else f'<img alt="" src="{overlay(word.attention)}" />'
+            "<img alt='' />" if word.attention is None else f'<img alt="" src="{spotlight(word.attention)}" />'
         )
     stage = f'<img src="{data_uri(image, "JPEG")}" alt="the picture that was captioned" />' + "".join(overlays)
     return (
@@ -240,19 +219,3 @@ def details_html(captions: Captions) -> str:
         "The log-probability sums over the sentence, so longer ones score lower; per token it is averaged.</p>"
         f"<p>{escape(captions.attention_note)}</p>"
     )
-
-
-def overlay(attention: np.ndarray[Any, np.dtype[np.float32]]) -> str:
-    """Turn an attention map (h, w) into a spotlight: dark where the model did not look, clear where it looked most."""
-    relative = attention / max(float(attention.max()), 1e-9)
-    alpha = Image.fromarray(((1 - relative) * DIMMED * 255).astype(np.uint8))
-    dark = Image.new("RGBA", (OVERLAY_PX, OVERLAY_PX))
-    dark.putalpha(alpha.resize(dark.size, Image.Resampling.BILINEAR))
-    return data_uri(dark, "PNG")
-
-
-def data_uri(image: Image.Image, kind: str) -> str:
-    """Encode a picture into the page itself."""
-    buffer = io.BytesIO()
-    image.save(buffer, kind)
-    return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"

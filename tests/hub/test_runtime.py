@@ -362,3 +362,79 @@ def test_the_hub_is_made_without_importing_torch() -> None:
     )
     answer = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"
+
+
+def test_many_requests_run_as_full_batches_and_answer_in_order(make: Make) -> None:
+    world = make(batch_limit=4)
+    job = world.hub.jobs.open("me", "toy")
+    told = list(world.hub.stream_all(job, world.demo, EMBEDDED, [request(number) for number in range(10)]))
+    outcomes = [update for update in told if isinstance(update, Outcome)]
+    assert [outcome.run.options["values"] for outcome in outcomes] == [list(request(n).values) for n in range(10)]
+    assert world.loaded[0].batches == [4, 4, 2]
+    assert world.hub.jobs.in_flight() == 0
+    assert any(isinstance(update, Progress) and update.text == "8 of 10 done" for update in told)
+
+
+def test_one_of_many_that_fails_costs_no_other(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    world = make()
+    bad = ToyRequest((1.0,) * (WIDTH + 1))  # torch finds the width wrong
+    job = world.hub.jobs.open("me", "toy")
+    with caplog.at_level(logging.CRITICAL):
+        told = list(world.hub.stream_all(job, world.demo, EMBEDDED, [request(0), bad, request(2)]))
+    first, failed, last = (update for update in told if not isinstance(update, Progress))
+    assert isinstance(first, Outcome)
+    assert isinstance(failed, InternalError)
+    assert isinstance(last, Outcome)
+
+
+def test_stopping_many_requests_stops_them_all(make: Make) -> None:
+    world, stop = make(batch_limit=2), Stop()
+    world.on_load(lambda pipeline: setattr(pipeline, "before_step", stop))
+    job = world.hub.jobs.open("me", "toy")
+    requests = [request(number) for number in range(6)]
+    ended = in_background(lambda: list(world.hub.stream_all(job, world.demo, EMBEDDED, requests)))
+    assert stop.reached.wait(PATIENCE_S)
+    world.hub.jobs.cancel("me")
+    stop.go.set()
+    assert isinstance(ended(), Cancelled)
+    assert sum(world.loaded[0].batches) <= 2
+    assert world.hub.jobs.in_flight() == 0
+
+
+def test_many_requests_of_a_model_that_is_not_offered_are_refused(make: Make) -> None:
+    world = make(models="embedded")
+    job = world.hub.jobs.open("me", "toy")
+    with pytest.raises(InvalidInput, match="not offered"):
+        list(world.hub.stream_all(job, world.demo, ONLINE, [request(0)]))
+    assert world.hub.jobs.in_flight() == 0
+
+
+METHOD = replace(EMBEDDED, key="method", label="Method", source="torch.tanh", library="torch", group="Methods")
+
+
+def test_a_librarys_method_is_offered_offline_and_needs_no_files(make: Make) -> None:
+    world = make(models="embedded")
+    folders = []
+
+    def load(loading: Loading) -> ToyPipeline:
+        folders.append(loading.folder)
+        return ToyPipeline()
+
+    demo = replace(world.demo, models=(METHOD, EMBEDDED, ONLINE), load=load)
+    assert world.hub.offered(demo) == (METHOD, EMBEDDED)
+    outcome = world.hub.run("me", demo, METHOD, request(0))
+    assert outcome.run.embedded
+    assert outcome.run.source == "torch.tanh"
+    assert len(folders) == 1
+
+
+def test_a_librarys_method_that_comes_first_stays_the_default(make: Make) -> None:
+    world = make(models="hub")
+    assert world.hub.default_card(world.demo) == ONLINE
+    assert world.hub.default_card(replace(world.demo, models=(METHOD, ONLINE))) == METHOD
+
+
+def test_the_default_is_of_the_first_group(make: Make) -> None:
+    world = make(models="hub")
+    elsewhere = replace(ONLINE, key="other", group="Documents")
+    assert world.hub.default_card(replace(world.demo, models=(EMBEDDED, elsewhere, ONLINE))) == ONLINE

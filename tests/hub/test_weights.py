@@ -86,7 +86,7 @@ def test_an_embedded_model_that_is_not_there_says_so() -> None:
 
 
 def test_a_hub_model_has_no_folder_until_it_is_fetched() -> None:
-    with pytest.raises(ValueError, match="fetch it first"):
+    with pytest.raises(ValueError, match="no folder"):
         _ = ONLINE.folder
     assert EMBEDDED.pinned
     assert PINNED.pinned

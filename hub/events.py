@@ -1,0 +1,60 @@
+"""Gradio events that touch a model: all share the device's queue, and all tell the user of errors in the same way."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from hub.device import QUEUE_ID
+from hub.errors import Cancelled, InternalError, UserError
+from hub.runtime import Hub
+
+log = logging.getLogger(__name__)
+
+
+def model_event(hub: Hub, listener: Callable[..., Any], handler: Callable[..., Any], **kwargs: Any) -> Any:
+    """Connect an event that touches a model: the only place that does, so that all share the device's queue."""
+    handler.touches_model = True  # type: ignore[attr-defined]
+    return listener(handler, concurrency_id=QUEUE_ID, concurrency_limit=admitted(hub), **kwargs)
+
+
+def admitted(hub: Hub) -> int:
+    """Return how many model events Gradio lets in at once: a full batch; the gate, not the queue, guards the device."""
+    return max(8, hub.settings.batch_limit)
+
+
+@contextmanager
+def told_to_user() -> Iterator[None]:
+    """Turn errors into Gradio's error box: what a user can act on as it is, a bug as a number the log explains."""
+    try:
+        yield
+    except UserError as error:
+        # The box renders HTML, and causes may quote what the user sent.
+        raise gr.Error(escape(str(error)), title=error.title, print_exception=False) from error
+    except Cancelled:
+        raise gr.Error("The run was stopped.", title="Stopped", print_exception=False) from None
+    except Exception as bug:
+        number = uuid.uuid4().hex[:12]
+        log.exception("event %s failed", number)
+        shown = InternalError(number)
+        raise gr.Error(str(shown), title=shown.title, print_exception=False) from bug
+
+
+def session_of(browser: gr.Request | None) -> str:
+    """Name the browser session (or API client) an event comes from."""
+    return getattr(browser, "session_hash", None) or "local"
+
+
+def name_parameters(function: Callable[..., Any], names: Sequence[str]) -> None:
+    """Give a function of (request, *values) named parameters, which is what clients and the API page see."""
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    browser = inspect.Parameter("browser", kind, annotation=gr.Request)
+    function.__signature__ = inspect.Signature([browser, *(inspect.Parameter(name, kind) for name in names)])  # type: ignore[attr-defined]
+    function.__annotations__ = {"browser": gr.Request}

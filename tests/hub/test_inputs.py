@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.data_classes import FileData, ListFiles
+
+from hub import options
+from hub.inputs import SentFile, controls, file_input, picture_input
+
+
+def test_a_picture_is_handed_over_as_the_path_it_came_at() -> None:
+    image: Any = picture_input()
+    assert image.preprocess(FileData(path="/uploads/a.png")) == "/uploads/a.png"
+    assert image.preprocess(None) is None
+
+
+def test_files_are_handed_over_with_the_names_their_user_gave_them() -> None:
+    several: Any = file_input("Pictures", [".png"], several=True)
+    sent = ListFiles(root=[FileData(path="/uploads/1/a_b.png", orig_name="a b.png"), FileData(path="/uploads/2/c.png")])
+    assert several.preprocess(sent) == (
+        SentFile(Path("/uploads/1/a_b.png"), "a b.png"),
+        SentFile(Path("/uploads/2/c.png"), "c.png"),
+    )
+    assert several.preprocess(None) == ()
+
+
+def test_a_single_file_comes_as_a_tuple_of_one() -> None:
+    single: Any = file_input("Table", [".csv"])
+    assert single.preprocess(FileData(path="/uploads/t.csv", orig_name="t.csv")) == (
+        SentFile(Path("/uploads/t.csv"), "t.csv"),
+    )
+
+
+@dataclass(frozen=True)
+class Choices:
+    """One of each kind of control."""
+
+    speed: str = options.choice("slow", ("slow", "quick"), label="Speed")
+    steps: int = options.number(3, 1, 9, step=1, label="Steps")
+    seed: int = options.number(0, 0, 2**31 - 1, step=1, label="Seed")
+    words: str = options.text("", 20, label="Words")
+
+
+def test_a_control_is_drawn_for_each_option_and_hands_over_what_was_sent() -> None:
+    drawn = controls(Choices)
+    kinds = {name: type(control) for name, control in drawn.items()}
+    assert kinds == {"speed": gr.Radio, "steps": gr.Slider, "seed": gr.Number, "words": gr.Textbox}
+    speed: Any = drawn["speed"]
+    assert speed.preprocess("sideways") == "sideways"
