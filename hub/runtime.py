@@ -58,6 +58,8 @@ class Hub:
             crowded=lambda: self.jobs.in_flight() > 1,
         )
         self._device_lock = threading.Lock()
+        # transformers builds models on a "meta" device that is set for the whole process: two at once spoil each other.
+        self._building = threading.Lock()
         self._hub_ready = False  # set by `prepare`: whether Hub models can be the default
 
     @cached_property
@@ -228,7 +230,8 @@ class Hub:
         def load(report: Report) -> Pipeline:
             folder = weights.fetch(card, report)
             report(f"Loading {card.label}", None)
-            return demo.load(Loading(card, folder, self.device, report, self.pool.component))
+            with self._building:
+                return demo.load(Loading(card, folder, self.device, report, self.pool.component))
 
         return self.pool.lease(
             (demo.slug, card.key), load, label=card.label, estimate=self._estimate(card), token=token, report=report
