@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
-import httpx
 from PIL import Image
 
 from bench.report import in_turns, publish, spread
-from bench.startup import SILENT, answers
+from bench.server import Server
 from demos import discover
 from demos.captioning import DEMO
 from demos.captioning.options import CaptionOptions, CaptionRequest
@@ -25,7 +20,6 @@ from hub.batch import Watch
 from hub.jobs import CancelToken
 from hub.runtime import Hub
 from hub.settings import Settings
-from tests.app import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURE = ROOT / DEMO.examples[0]["image"]
@@ -79,60 +73,12 @@ def overhead() -> list[tuple[str, str]]:
     ]
 
 
-class Server:
-    """A Gradio app in a process of its own, and a class that asks it all at once."""
-
-    def __init__(self, command: list[str]) -> None:
-        self.port = free_port()
-        self.process = subprocess.Popen([*command, str(self.port)], cwd=ROOT, env=SILENT, stdout=subprocess.DEVNULL)
-        while not answers(self.port):
-            if self.process.poll() is not None:
-                raise RuntimeError(f"the server ended with status {self.process.returncode}")
-            time.sleep(0.05)
-
-    def class_of(self, students: int) -> float:
-        """Return the seconds until `students` simultaneous requests are all answered."""
-        return asyncio.run(self._class_of(students))
-
-    async def _class_of(self, students: int) -> float:
-        address = f"http://127.0.0.1:{self.port}/gradio_api"
-        limits = httpx.Limits(max_connections=2 * students)
-        async with httpx.AsyncClient(timeout=300, limits=limits) as client:
-            upload = await client.post(f"{address}/upload", files={"files": PICTURE.open("rb")})
-            picture = {"path": upload.json()[0], "meta": {"_type": "gradio.FileData"}}
-            started = time.perf_counter()
-            await asyncio.gather(*(self._ask(client, address, picture) for _ in range(students)))
-            return time.perf_counter() - started
-
-    async def _ask(self, client: httpx.AsyncClient, address: str, picture: dict[str, Any]) -> None:
-        started = await client.post(f"{address}/call/v2/caption", json={"image": picture})
-        event = started.json()
-        async with client.stream("GET", f"{address}/call/v2/caption/{event['event_id']}") as stream:
-            answer = ""
-            async for line in stream.aiter_lines():
-                if line.startswith("event: "):
-                    answer = line.removeprefix("event: ")
-                elif line.startswith("data: ") and answer == "complete":
-                    assert json.loads(line.removeprefix("data: "))[0]
-                    return
-        raise RuntimeError(f"no caption came back: {answer}")
-
-    def peak_mb(self) -> float:
-        """Return the process's peak resident memory so far."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(status.split("VmHWM:")[1].split()[0]) / 1024
-
-    def close(self) -> None:
-        """End the server."""
-        self.process.terminate()
-        self.process.wait()
-
-
 def over_http() -> list[tuple[str, str]]:
     """Caption for one client, then for a class of 32, here and on a plain Gradio app with the same model, in turns."""
     with tempfile.TemporaryDirectory() as temp:
-        ours = Server([sys.executable, "app.py", "--models", "embedded", "--temp-dir", temp, "--port"])
-        theirs = Server([sys.executable, "-c", PLAIN_APP])
+        app = [sys.executable, "app.py", "--models", "embedded", "--temp-dir", temp, "--port"]
+        ours = Server(app, DEMO.endpoint, PICTURE)
+        theirs = Server([sys.executable, "-c", PLAIN_APP], DEMO.endpoint, PICTURE)
         try:
             ours.class_of(2)
             theirs.class_of(2)

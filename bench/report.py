@@ -38,8 +38,16 @@ def spread(values: Sequence[float], unit: str = "s", scale: float = 1.0) -> str:
     return f"{statistics.median(scaled):.3g} {unit} ({min(scaled):.3g} to {max(scaled):.3g})"
 
 
-def publish(name: str, title: str, rows: Sequence[tuple[str, str]], remark: str) -> None:
-    """Print a table, and write it to bench/results/NAME.md when the benchmark was started with --write."""
+def publish(name: str, title: str, rows: Sequence[tuple[str, str]], remark: str, *, file: str = "") -> None:
+    """Print a table, and write it to bench/results/NAME.md when the benchmark was started with --write.
+
+    Args:
+        name: of the benchmark's module.
+        title: over the table.
+        rows: what was measured, and the figure.
+        remark: below the table.
+        file: the name of the result, where it is not the module's.
+    """
     lines = [f"# {title}", "", "| what | measured |", "| --- | --- |"]
     lines += [f"| {what} | {figure} |" for what, figure in rows]
     lines += [
@@ -53,4 +61,4 @@ def publish(name: str, title: str, rows: Sequence[tuple[str, str]], remark: str)
     print(text)
     if "--write" in sys.argv:
         RESULTS_DIR.mkdir(exist_ok=True)
-        (RESULTS_DIR / f"{name}.md").write_text(text, encoding="utf-8")
+        (RESULTS_DIR / f"{file or name}.md").write_text(text, encoding="utf-8")

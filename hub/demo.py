@@ -50,7 +50,7 @@ class Demo:
     endpoint: str  # name of the API endpoint, without the slash
     load: Callable[[Loading], Pipeline]
     build: Callable[[Hub], None]  # lays out the tab and connects its events
-    snippet: Callable[[ModelCard, Any], str]  # plain library code that repeats a request (see hub.snippet)
+    snippet: Callable[[ModelCard, Any, Any], str]  # (card, request, result) to plain library code that repeats the run
     examples: tuple[dict[str, Any], ...]  # inputs of the endpoint; files as paths
     exercises: tuple[str, ...]  # "Try this", in Markdown
     needs: tuple[str, ...] = ()  # modules that must be installed

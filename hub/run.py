@@ -14,7 +14,16 @@ from PIL import Image
 
 from hub.cards import ModelCard
 
-RECORDED_PACKAGES = ("gradio", "torch", "transformers", "diffusers", "open3d", "numpy")
+RECORDED_PACKAGES = (
+    "gradio",
+    "torch",
+    "transformers",
+    "diffusers",
+    "open3d",
+    "opencv-contrib-python-headless",
+    "rapidocr",
+    "numpy",
+)
 PNG_KEY = "lectern"  # the text chunk that carries the record
 
 

@@ -248,7 +248,7 @@ class Hub:
             timings=Timings(done.queue_s, done.load_s, done.compute_s),
             batch_size=done.batch_size,
         )
-        return Outcome(done.value, run, demo.snippet(card, request))
+        return Outcome(done.value, run, demo.snippet(card, request, done.value))
 
     def _explained(self, error: BaseException, demo: Demo, card: ModelCard, job: Job) -> BaseException:
         """Say what would fit when memory is short; log a bug with its job id and hide its traceback."""

@@ -70,6 +70,8 @@ CSS = """
   .lectern-results { order: 2; }
   .lectern-more { order: 3; }
   .lectern-head p { display: none; }
-  .gradio-container > .main { padding: .5rem !important; }
+  /* The row of tabs must not make the page as wide as all of them: what does not fit goes into Gradio's own menu. */
+  .tab-wrapper { contain: inline-size; }
+  .tab-container button { padding: .4rem .5rem; font-size: .95rem; }
 }
 """

@@ -397,7 +397,8 @@ class Tab:
                 yield {self.status: hint_html("Stopped.")}
             return False
         except UserError:
-            yield {self.status: ""}
+            # What is still shown from before no longer belongs to the inputs; a first model's result does.
+            yield {self.status: "", **(self._emptied() if slot is self._slots[0] else {})}
             raise
         return True
 

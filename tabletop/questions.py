@@ -6,14 +6,14 @@ the scene has both a yes and a no to offer; which of the two is asked is then a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
 
 from tabletop.captions import NUMBERS
-from tabletop.relations import BEHIND, FRONT, LEFT, MARGIN_M, RIGHT, holds, relation_between, viewer_positions
+from tabletop.relations import BEHIND, FRONT, LEFT, MARGIN_M, OPPOSITE, RIGHT, holds, relation_between, viewer_positions
 from tabletop.world import COLOURS, SHAPES, SIZES, Scene, Solid
 
 QuestionType = Literal[
@@ -23,6 +23,9 @@ QUESTION_TYPES: tuple[QuestionType, ...] = get_args(QuestionType)
 
 PLURALS = {"cube": "cubes", "sphere": "spheres", "cylinder": "cylinders", "cone": "cones", "torus": "tori"}
 SIDES: dict[QuestionType, str] = {"left": LEFT, "right": RIGHT, "front": FRONT, "behind": BEHIND}
+
+
+NOTHING = "nothing"  # the answer where what is asked about is not there: "what colour is the torus?" without a torus
 
 
 @dataclass(frozen=True)
@@ -39,17 +42,58 @@ def questions(scene: Scene, rng: np.random.Generator) -> tuple[Question, ...]:
 
     Another `rng` asks other questions about the same scene.
     """
-    asked = []
-    for kind in QUESTION_TYPES:
-        offers = sorted(set(_OFFERS[kind](scene)))
-        if kind in YES_OR_NO:
-            wanted = "yes" if rng.random() < 0.5 else "no"
-            both = {answer for _, answer in offers} == {"yes", "no"}
-            offers = [offer for offer in offers if both and offer[1] == wanted]
-        if offers:
-            text, answer = offers[rng.integers(len(offers))]
-            asked.append(Question(kind, text, answer))
-    return tuple(asked)
+    asked = (question_of_type(scene, kind, rng) for kind in QUESTION_TYPES)
+    return tuple(question for question in asked if question is not None)
+
+
+def question_of_type(scene: Scene, kind: QuestionType, rng: np.random.Generator, even: bool = False) -> Question | None:
+    """Return one question of a type; None where the scene does not allow one.
+
+    With `even`, every answer that the type has to offer is as likely as any other, however many questions lead to it.
+    """
+    offers = sorted(set(_OFFERS[kind](scene)))
+    if kind in YES_OR_NO:
+        wanted = "yes" if rng.random() < 0.5 else "no"
+        both = {answer for _, answer in offers} == {"yes", "no"}
+        offers = [offer for offer in offers if both and offer[1] == wanted]
+    if even and offers:
+        answers = sorted({answer for _, answer in offers})
+        wanted = answers[rng.integers(len(answers))]
+        offers = [offer for offer in offers if offer[1] == wanted]
+    return Question(kind, *offers[rng.integers(len(offers))]) if offers else None
+
+
+def false_premise(scene: Scene, rng: np.random.Generator) -> Question:
+    """Return a question about a solid that is not there, or about a side on which nothing stands.
+
+    The answer is `NOTHING`, or "no" where the question asks for yes or no.
+    """
+    offers = _FALSE_OFFERS[rng.integers(len(_FALSE_OFFERS))](scene) or _absent_sides(scene)
+    return offers[rng.integers(len(offers))]
+
+
+def further_question(scene: Scene, rng: np.random.Generator) -> Question:
+    """Return a question that people ask though `questions` does not: "is there a cube?", "how many large cubes?".
+
+    Its kind is drawn first, then its answer, then the question, so that none of them is rare.
+    """
+    offers = _FURTHER[rng.integers(len(_FURTHER))](scene)
+    answers = sorted({question.answer for question in offers})
+    wanted = answers[rng.integers(len(answers))]
+    offers = [question for question in offers if question.answer == wanted]
+    return offers[rng.integers(len(offers))]
+
+
+def question_of_table(scene: Scene) -> Question:
+    """Return the question for the colour of the table, which is said in the words of `tabletop.world.TINTS`."""
+    return Question("colour", "what colour is the table?", scene.tint)
+
+
+def offered(scene: Scene) -> tuple[Question, ...]:
+    """Return every question that may be asked of a scene, on false premises too, with its answer."""
+    asked = [Question(kind, *offer) for kind in QUESTION_TYPES for offer in sorted(set(_OFFERS[kind](scene)))]
+    others = [question for offers in (*_FALSE_OFFERS, *_FURTHER) for question in offers(scene)]
+    return tuple(dict.fromkeys((*asked, question_of_table(scene), *others)))
 
 
 YES_OR_NO: tuple[QuestionType, ...] = ("exist", "attribute", "comparison")
@@ -154,6 +198,141 @@ _OFFERS: dict[QuestionType, Callable[[Scene], Offers]] = {
     "attribute": _attribute,
     "comparison": _comparison,
 }
+
+
+# --- False premises ---------------------------------------------------------------------------------------------------
+
+
+def _absent_pairs(scene: Scene) -> list[str]:
+    """Return the names, colour and shape, that differ from a solid of the scene in one of the two and mean none."""
+    there = {(solid.colour, solid.shape) for solid in scene.solids}
+    near = {(other, shape) for _, shape in there for other in COLOURS}
+    near |= {(colour, other) for colour, _ in there for other in SHAPES}
+    return [f"{colour} {shape}" for colour, shape in sorted(near - there)]
+
+
+def _absent_sides(scene: Scene) -> list[Question]:
+    return [
+        Question(kind, f"what is {relation} the {name}?", NOTHING)
+        for name in _absent_pairs(scene)
+        for kind, relation in SIDES.items()
+    ]
+
+
+def _empty_sides(scene: Scene) -> list[Question]:
+    """Ask what is on a side of a solid where all others stand clearly on the other side of it."""
+    positions, asked = viewer_positions(scene), []
+    for reference, solid in enumerate(scene.solids):
+        others = [index for index in range(len(scene.solids)) if index != reference]
+        for kind, relation in SIDES.items():
+            if all(holds(positions, index, OPPOSITE[relation], reference) for index in others):
+                asked.append(Question(kind, f"what is {relation} the {_name(scene, solid)}?", NOTHING))
+    return asked
+
+
+def _absent_colours(scene: Scene) -> list[Question]:
+    names = [shape for shape in SHAPES if not any(_means(shape, solid) for solid in scene.solids)]
+    return [Question("colour", f"what colour is the {name}?", NOTHING) for name in names]
+
+
+def _absent_shapes(scene: Scene) -> list[Question]:
+    names = [f"{colour} solid" for colour in COLOURS if not any(_means(colour, solid) for solid in scene.solids)]
+    return [Question("shape", f"what shape is the {name}?", NOTHING) for name in names]
+
+
+def _absent_sizes(scene: Scene) -> list[Question]:
+    return [Question("size", f"what size is the {name}?", NOTHING) for name in _absent_pairs(scene)]
+
+
+def _absent_attributes(scene: Scene) -> list[Question]:
+    shapes = [shape for shape in SHAPES if not any(_means(shape, solid) for solid in scene.solids)]
+    asked = [Question("attribute", f"is the {shape} {colour}?", "no") for shape in shapes for colour in COLOURS]
+    return asked + [
+        Question("attribute", f"is the {name} {size}?", "no") for name in _absent_pairs(scene) for size in SIZES
+    ]
+
+
+def _absent_comparisons(scene: Scene) -> list[Question]:
+    there = [_name(scene, solid) for solid in scene.solids]
+    pairs = [pair for name in there for absent in _absent_pairs(scene) for pair in ((name, absent), (absent, name))]
+    return [
+        Question("comparison", f"is the {first} {word} than the {second}?", "no")
+        for first, second in pairs
+        for word in ("larger", "smaller")
+    ]
+
+
+_FALSE_OFFERS: tuple[Callable[[Scene], list[Question]], ...] = (
+    _absent_sides,
+    _empty_sides,
+    _absent_colours,
+    _absent_shapes,
+    _absent_sizes,
+    _absent_attributes,
+    _absent_comparisons,
+)
+
+
+# --- Further questions ------------------------------------------------------------------------------------------------
+
+
+def _number(scene: Scene, phrase: str) -> int:
+    return sum(_means(phrase, solid) for solid in scene.solids)
+
+
+def _is_there(scene: Scene, phrases: Iterable[str]) -> list[Question]:
+    return [
+        Question("exist", f"is there {_with_article(phrase)}?", _yes(_number(scene, phrase) > 0)) for phrase in phrases
+    ]
+
+
+def _one_word_exists(scene: Scene) -> list[Question]:
+    return _is_there(scene, [*SHAPES, *(f"{word} solid" for word in (*COLOURS, *SIZES))])
+
+
+def _size_exists(scene: Scene) -> list[Question]:
+    """Ask for the solids that are there, and for the same in the other size or colour or shape."""
+    there = [(solid.colour, solid.shape) for solid in scene.solids]
+    phrases = [f"{size} {colour} {shape}" for colour, shape in there for size in SIZES]
+    return _is_there(scene, [*phrases, *(f"{size} {shape}" for size in SIZES for shape in SHAPES)])
+
+
+def _table_exists(scene: Scene) -> list[Question]:
+    return [Question("exist", "is there a table?", "yes")]
+
+
+def _counts_of_two_words(scene: Scene) -> list[Question]:
+    there = [(solid.size, solid.colour, solid.shape) for solid in scene.solids]
+    names = [(f"{size} solid", f"{size} solids") for size in SIZES]
+    names += [(f"{colour} {shape}", f"{colour} {PLURALS[shape]}") for _, colour, shape in there]
+    names += [(f"{size} {shape}", f"{size} {PLURALS[shape]}") for size in SIZES for shape in SHAPES]
+    names += [(pair, f"{pair.split()[0]} {PLURALS[pair.split()[1]]}") for pair in _absent_pairs(scene)[:4]]
+    return [Question("count", f"how many {many} are there?", NUMBERS[_number(scene, one)]) for one, many in names]
+
+
+def _numbers_compared(scene: Scene) -> list[Question]:
+    numbers = {shape: _number(scene, shape) for shape in SHAPES}
+    return [
+        Question("comparison", f"are there {word} {PLURALS[first]} than {PLURALS[second]}?", _yes(truth))
+        for first in SHAPES
+        for second in SHAPES
+        if first != second and numbers[first] + numbers[second] > 0
+        for word, truth in (("more", numbers[first] > numbers[second]), ("fewer", numbers[first] < numbers[second]))
+    ]
+
+
+_FURTHER: tuple[Callable[[Scene], list[Question]], ...] = (
+    _one_word_exists,
+    _one_word_exists,
+    _size_exists,
+    _counts_of_two_words,
+    _counts_of_two_words,
+    _numbers_compared,
+    _table_exists,
+)
+
+
+# --- Names ------------------------------------------------------------------------------------------------------------
 
 
 def _names(scene: Scene, solid: Solid, phrases: tuple[str, ...]) -> list[str]:

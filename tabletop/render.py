@@ -41,25 +41,29 @@ class View:
     world_to_camera: NDArray[np.float64]
 
 
-def render(scene: Scene, size: int = 256, supersample: int = 2) -> View:
+def render(scene: Scene, size: int = 256, supersample: int = 2, grain: float = 0.0) -> View:
     """Render `scene` as a square picture; the same scene always gives the same bytes.
 
     Args:
         scene: what to render.
         size: the side of the picture, 64 to 1024 pixels.
         supersample: rays along a pixel's side, 1 to 4; their mean smooths the edges.
+        grain: how far the grain (`tabletop.grain`) takes the colours of solids from their own, 0 to 1, and that of the
+            table a little less; 0: plain surfaces.
 
     Raises:
-        ValueError: if `size` or `supersample` is out of range.
+        ValueError: if `size`, `supersample` or `grain` is out of range.
     """
     if not MIN_SIZE <= size <= MAX_SIZE:
         raise ValueError(f"expected a size from {MIN_SIZE} to {MAX_SIZE} pixels, got {size}")
     if not 1 <= supersample <= MAX_SUPERSAMPLE:
         raise ValueError(f"expected a supersample from 1 to {MAX_SUPERSAMPLE}, got {supersample}")
+    if not 0 <= grain <= 1:
+        raise ValueError(f"expected a grain from 0 to 1, got {grain}")
     centres = trace(scene, size)
     samples = centres if supersample == 1 else trace(scene, size * supersample)
     return View(
-        rgb=shade(scene, centres, samples),
+        rgb=shade(scene, centres, samples, grain),
         depth_m=centres.depth_m,
         normals=hit_normals(scene, centres),
         ids=centres.ids,

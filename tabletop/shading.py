@@ -25,6 +25,7 @@ from tabletop.casting import (
     solid_normals,
     window,
 )
+from tabletop.grain import grain
 from tabletop.solids import bounding_rims, footprint_radius_m, height_m
 from tabletop.world import Scene, Solid
 
@@ -53,6 +54,8 @@ DIRECT = 0.86
 AMBIENT = 0.36
 SPECULAR, SHININESS_DOUBLINGS = 0.50, 6  # the cosine to the power of 2**6 = 64
 
+TABLE_GRAIN = 0.6  # of the solids' grain: pale surfaces show it more
+
 LAMP_RADIUS = 0.13  # of the lamp's disc, at unit distance: what makes a shadow soft away from what casts it
 SHADOW_RAYS = 16  # per pixel in small pictures, shared out over its subpixels
 SHADOW_RAYS_LARGE = 64  # on the table from `LARGE_PX` on, where the steps of 16 would show
@@ -62,26 +65,35 @@ SKIN_M = 2e-4  # a shadow ray starts this far off its surface
 SRGB_STEPS = 1 << 14  # of the table that encodes linear light: a fifth of an 8-bit step, where it is coarsest
 
 
-def shade(scene: Scene, centres: Hits, samples: Hits) -> NDArray[np.uint8]:
+def shade(scene: Scene, centres: Hits, samples: Hits, grain_amplitude: float = 0.0) -> NDArray[np.uint8]:
     """Return the picture (S, S, 3), sRGB: sky, table and solids, each weighted by the share of the pixel it covers.
 
     Args:
         scene: what is shown.
         centres: what the (S, S) pixel centres meet.
         samples: what the (F S, F S) samples meet, F x F of them to a pixel.
+        grain_amplitude: how far the grain takes the colours of solids from their own, as a share; 0: not at all.
     """
     size = centres.ids.shape[0]
     factor = samples.ids.shape[0] // size
-    table_share = _pixel_means((samples.ids == TABLE).astype(np.float32), factor)
+    seen = (samples.ids == TABLE).astype(np.float32)
+    lit = _table_light(scene, samples, factor)
+    if grain_amplitude:
+        where = np.nonzero(samples.ids == TABLE)
+        points = hit_points(scene, samples, where)
+        points[:, 2] = 0.0
+        albedo = _albedo(scene, points, TABLE_GRAIN * grain_amplitude)
+        seen[where] *= albedo
+        lit[where] *= albedo
+    table_share, lit_share = _pixel_means(seen, factor), _pixel_means(lit, factor)
     sky_share = _pixel_means((samples.ids == SKY).astype(np.float32), factor)
-    lit_share = _pixel_means(_table_light(scene, samples, factor), factor)
     ambient, direct = _table_colours(scene, centres)
     picture = table_share[..., None] * ambient + lit_share[..., None] * direct
     picture += sky_share[..., None] * _sky_colours(scene, centres)
 
     where = np.nonzero(samples.ids > TABLE)
     pixel = (where[0] // factor) * size + where[1] // factor
-    colours = np.minimum(_solid_colours(scene, samples, where, factor), 1.0) / factor**2
+    colours = np.minimum(_solid_colours(scene, samples, where, factor, grain_amplitude), 1.0) / factor**2
     for channel in range(3):
         total = np.bincount(pixel, weights=colours[:, channel], minlength=size * size)
         picture[..., channel] += total.reshape(size, size).astype(np.float32)
@@ -124,7 +136,12 @@ def _sky_colours(scene: Scene, centres: Hits) -> F32:
     return backdrop
 
 
-def _solid_colours(scene: Scene, samples: Hits, where: Indices, factor: int) -> F32:
+def _albedo(scene: Scene, points: F32, grain_amplitude: float) -> F32:
+    """Return by how much (N,) the grain at world points (N, 3) multiplies a surface's colour."""
+    return np.float32(1) + np.float32(grain_amplitude) * grain(points, scene.seed)
+
+
+def _solid_colours(scene: Scene, samples: Hits, where: Indices, factor: int, grain_amplitude: float) -> F32:
     """Return the linear colours (M, 3) of the samples at `where`, all of which meet solids."""
     owners = samples.ids[where]
     points = hit_points(scene, samples, where)
@@ -135,6 +152,8 @@ def _solid_colours(scene: Scene, samples: Hits, where: Indices, factor: int) -> 
         normals[mine] = solid_normals(solid, points[mine])
         colours[mine] = _linear(COLOUR_SRGB[solid.colour])
         height[mine] = points[mine, 2] / np.float32(height_m(solid))
+        if grain_amplitude:
+            colours[mine] *= _albedo(scene, points[mine], grain_amplitude)[:, None]
 
     light = np.array(scene.light.direction, dtype=np.float32)
     facing = np.maximum(_dot(normals, light), 0.0)

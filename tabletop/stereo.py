@@ -42,7 +42,9 @@ class StereoPair:
     baseline_m: float
 
 
-def render_stereo(scene: Scene, baseline_m: float = 0.075, size: int = 256, supersample: int = 2) -> StereoPair:
+def render_stereo(
+    scene: Scene, baseline_m: float = 0.075, size: int = 256, supersample: int = 2, grain: float = 0.0
+) -> StereoPair:
     """Render `scene` with its own camera and with one `baseline_m` to the right of it.
 
     Args:
@@ -50,6 +52,7 @@ def render_stereo(scene: Scene, baseline_m: float = 0.075, size: int = 256, supe
         baseline_m: distance between the eyes, metres, above 0.
         size: the side of each picture, 64 to 1024 pixels.
         supersample: rays along a pixel's side, 1 to 4.
+        grain: of the surfaces, 0 to 1, as for `render`; both eyes see the same.
 
     Raises:
         ValueError: if an argument is out of range.
@@ -57,7 +60,7 @@ def render_stereo(scene: Scene, baseline_m: float = 0.075, size: int = 256, supe
     if not baseline_m > 0:
         raise ValueError(f"expected a baseline above 0 m, got {baseline_m}")
     moved = replace(scene, camera=move_right(scene.camera, baseline_m))
-    left, right = render(scene, size, supersample), render(moved, size, supersample)
+    left, right = (render(view, size, supersample, grain) for view in (scene, moved))
     disparity = (left.intrinsics[0, 0] * baseline_m / left.depth_m).astype(np.float32)  # 0 at infinity
     return StereoPair(left, right, disparity, _occluded(scene, moved, left, right, disparity), baseline_m)
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from training import grade_captioner
+from training import grade_captioner, grade_depth, grade_vqa
 
-GRADERS = {"captioner": grade_captioner}
+GRADERS = {"captioner": grade_captioner, "depth": grade_depth, "vqa": grade_vqa}
 
 
 def main() -> None:

@@ -113,8 +113,11 @@ for caption in {decoder}.batch_decode(tokens, skip_special_tokens=True):
 """
 
 
-def snippet(card: ModelCard, request: CaptionRequest) -> str:
-    """Return code that prints the captions of `request`, whose picture it calls picture.png."""
+def snippet(card: ModelCard, request: CaptionRequest, result: object = None) -> str:
+    """Return code that prints the captions of `request`, whose picture it calls picture.png.
+
+    The request says it all: the result is not needed.
+    """
     chosen = request.options
     family = card.family
     generate = chosen.generate_arguments()

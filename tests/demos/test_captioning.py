@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from transformers.models.smolvlm.processing_smolvlm import get_image_prompt_string
 
 from demos.captioning import DEMO, pipeline
 from demos.captioning.options import CaptionOptions, CaptionRequest
@@ -387,7 +386,7 @@ def test_the_code_shown_prints_the_same_captions(
 ) -> None:
     card = card_of(family)
     request = CaptionRequest(PICTURES[1], chosen)
-    code = DEMO.snippet(card, request)
+    code = DEMO.snippet(card, request, None)
     assert f"{card.source!r}, revision={card.revision!r}" in code
     printed = run_code(code.replace(repr(card.source), repr(str(folders[family]))), request.image, tmp_path)
     (result,) = captioners[family]([request])
@@ -426,20 +425,6 @@ def test_importing_the_demo_loads_no_model_library() -> None:
     heavy = ("torch", "transformers", "open3d", "cv2", "gradio")
     done = subprocess.run([sys.executable, "-c", code, *heavy], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
-
-
-def test_a_picture_is_put_into_words_as_smolvlm_s_own_processor_does(captioners: dict[str, Captioner]) -> None:
-    """SmolVLM's needs torchvision and num2words, so Idefics3's takes its place."""
-    processor = captioners["smolvlm"].family.processor  # type: ignore[attr-defined]
-    for rows, columns in ((0, 0), (3, 4)):
-        assert processor.replace_image_token({"rows": [[rows]], "cols": [[columns]]}, 0) == get_image_prompt_string(
-            rows,
-            columns,
-            processor.image_seq_len,
-            fake_token_around_image="<fake_token_around_image>",
-            image_token="<image>",
-            global_image_token="<global-img>",
-        )
 
 
 def test_a_request_is_recorded_with_the_options_that_decide_it_and_without_its_picture() -> None:

@@ -151,7 +151,7 @@ def test_the_code_shown_prints_the_same_captions(
     finished: Captioner, pictures: tuple[Image.Image, ...], tmp_path: Path, chosen: CaptionOptions
 ) -> None:
     request = CaptionRequest(pictures[0], chosen)
-    code = DEMO.snippet(DEMO.card("blip-tabletop"), request)
+    code = DEMO.snippet(DEMO.card("blip-tabletop"), request, None)
     printed = run_code(code.replace("assets/models", str(ROOT / "assets/models")), request.image, tmp_path)
     (result,) = finished([request])
     assert printed == [found.text for found in result.candidates]
@@ -165,7 +165,7 @@ def test_the_longest_caption_asked_for_fits_the_model_s_places(
     chosen = CaptionOptions(prompt="a red cube, " * 10, strategy="sample", temperature=2.0, top_p=1.0, max_tokens=128)
     request = CaptionRequest(noise, replace(chosen, candidates=5))
     (result,) = finished([request])
-    code = DEMO.snippet(DEMO.card("blip-tabletop"), request)
+    code = DEMO.snippet(DEMO.card("blip-tabletop"), request, None)
     printed = run_code(code.replace("assets/models", str(ROOT / "assets/models")), noise, tmp_path)
     assert printed == [found.text for found in result.candidates]
 
@@ -182,7 +182,8 @@ def test_every_example_of_a_scene_carries_the_seed_that_draws_it() -> None:
             seed = picture.info.get("tabletop-seed")
             if seed is not None:
                 seeds.append(int(seed))
-                assert np.array_equal(np.asarray(picture), render(sample_scene(int(seed)), 512).rgb)
+                drawn = render(sample_scene(int(seed)), 512).rgb
+                assert (np.asarray(picture) != drawn).mean() < 1e-4  # another processor rounds a few values otherwise
     assert len(seeds) == len(DEMO.examples) - 1  # and one photo
     assert all(seed in TEST_SEEDS for seed in seeds)
 

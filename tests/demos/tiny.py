@@ -19,26 +19,43 @@ from transformers import (
     Blip2ForConditionalGeneration,
     BlipConfig,
     BlipForConditionalGeneration,
+    BlipForQuestionAnswering,
+    DonutSwinConfig,
     GitConfig,
     GitForCausalLM,
     GPT2Config,
     GPT2Tokenizer,
+    LayoutLMConfig,
+    LayoutLMForQuestionAnswering,
+    MBartConfig,
+    NougatTokenizer,
+    Pix2StructConfig,
+    Pix2StructForConditionalGeneration,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     Qwen2Tokenizer,
     Qwen3VLConfig,
     Qwen3VLForConditionalGeneration,
+    RobertaTokenizer,
     SmolVLMConfig,
     SmolVLMForConditionalGeneration,
+    T5Tokenizer,
+    ViltConfig,
+    ViltForQuestionAnswering,
     VisionEncoderDecoderConfig,
     VisionEncoderDecoderModel,
     ViTConfig,
+    XLMRobertaTokenizer,
 )
 from transformers.image_processing_utils import BaseImageProcessor
 from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+from transformers.models.donut.image_processing_pil_donut import DonutImageProcessorPil
+from transformers.models.nougat.image_processing_pil_nougat import NougatImageProcessorPil
+from transformers.models.pix2struct.image_processing_pil_pix2struct import Pix2StructImageProcessorPil
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
+from transformers.models.vilt.image_processing_pil_vilt import ViltImageProcessorPil
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 PICTURE_PX = 32
@@ -272,3 +289,152 @@ def _square(side: int) -> dict[str, int]:
 
 def _write(file: Path, values: dict[str, Any]) -> None:
     file.write_text(json.dumps(values, indent=2), encoding="utf-8")
+
+
+# --- Visual question answering ----------------------------------------------------------------------------------------
+
+ANSWERS = ("yes", "no", "red", "green", "two", "a dog", "on the table")
+
+
+def blip_vqa(folder: Path) -> None:
+    """Save a BLIP that answers questions."""
+    tokenizer = BertTokenizer(vocab=_word_vocabulary())
+    marks = {"bos_token_id": 2, "sep_token_id": 3, "eos_token_id": 3, "pad_token_id": 0}
+    text = {**SIZES, "vocab_size": len(tokenizer), "max_position_embeddings": 48, **marks}
+    config = BlipConfig(text_config=text, vision_config={**VISION, "initializer_range": 0.02})
+    _save(folder, BlipForQuestionAnswering(config), tokenizer)
+    _save_pictures(folder, BlipImageProcessorPil(size=_square(PICTURE_PX)), "BlipImageProcessor", "BlipProcessor")
+
+
+def vilt(folder: Path) -> None:
+    """Save a ViLT, which keeps a picture's shape and picks from a list of answers."""
+    tokenizer = BertTokenizer(vocab=_word_vocabulary())
+    config = ViltConfig(
+        **VISION, vocab_size=len(tokenizer), max_position_embeddings=40, id2label=dict(enumerate(ANSWERS))
+    )
+    pictures = ViltImageProcessorPil(size={"shortest_edge": PICTURE_PX}, size_divisor=PATCH_PX)
+    _save(folder, ViltForQuestionAnswering(config), tokenizer)
+    _save_pictures(folder, pictures, "ViltImageProcessor", "ViltProcessor")
+
+
+ANSWERERS: dict[str, Callable[[Path], None]] = {
+    "blip": blip_vqa,
+    "vilt": vilt,
+    "blip2": blip2,
+    "smolvlm": smolvlm,
+    "qwen3-vl": qwen3_vl,
+}
+
+
+def save_answerer(name: str, folder: Path) -> Path:
+    """Save the checkpoint `name` of `ANSWERERS` to `folder`; the same bytes every time."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        ANSWERERS[name](folder)
+    return folder
+
+
+# --- Documents and charts ---------------------------------------------------------------------------------------------
+
+PAGE_PX = (64, 48)  # height, width
+PAGE_WORDS = [*WORDS, "total", "due", "invoice", "page", "3", "7", "|", "TITLE"]
+
+
+def layoutlm(folder: Path) -> None:
+    """Save a LayoutLM for questions; like the Hub's, it has RoBERTa's tokenizer and two places that go unused."""
+    vocabulary, merges = _byte_pairs(["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
+    tokenizer = RobertaTokenizer(vocab=vocabulary, merges=merges, add_prefix_space=True, model_max_length=64)
+    marks = {"bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2}
+    config = LayoutLMConfig(**SIZES, **marks, vocab_size=len(tokenizer), max_position_embeddings=66, type_vocab_size=1)
+    _save(folder, LayoutLMForQuestionAnswering(config), tokenizer)
+
+
+def donut(folder: Path) -> None:
+    """Save a Donut: a Swin transformer with a BART that writes marks like <s_answer>, in files of an old layout."""
+    tokenizer = XLMRobertaTokenizer(vocab=_unigrams(["<s>", "<pad>", "</s>", "<unk>", "<mask>"]))
+    marks = ["<s_docvqa>", "<s_question>", "</s_question>", "<s_answer>", "</s_answer>"]
+    tokenizer.add_special_tokens({"additional_special_tokens": marks})
+    _save(folder, _swin_and_bart(len(tokenizer)), tokenizer)
+    _save_pictures(folder, DonutImageProcessorPil(size=_page_size()), "DonutImageProcessor", "DonutProcessor")
+    settings = json.loads((folder / PICTURE_FILE).read_text(encoding="utf-8"))
+    del settings["image_processor_type"]
+    old = {"feature_extractor_type": "DonutFeatureExtractor", "size": list(reversed(PAGE_PX))}  # width, height
+    _write(folder / PICTURE_FILE, {**settings, **old})
+
+
+def nougat(folder: Path) -> None:
+    """Save a Nougat: Donut's architecture with a tokenizer of its own, and a processor that crops the margins."""
+    vocabulary, merges = _byte_pairs(["<s>", "<pad>", "</s>", "<unk>", "[START_REF]"])
+    tokenizer = NougatTokenizer(vocab=vocabulary, merges=merges)
+    _save(folder, _swin_and_bart(len(tokenizer)), tokenizer)
+    _save_pictures(folder, NougatImageProcessorPil(size=_page_size()), "NougatImageProcessor", "NougatProcessor")
+
+
+def deplot(folder: Path) -> None:
+    """Save a DePlot: a Pix2Struct whose processor asks for a header, and which writes a line break as a word."""
+    tokenizer = T5Tokenizer(vocab=_unigrams(["<pad>", "</s>", "<unk>", "<0x0A>"]), extra_ids=0)
+    inner = {"hidden_size": 32, "d_kv": 8, "d_ff": 64}
+    text = {**inner, "num_layers": 2, "num_heads": 4, "vocab_size": len(tokenizer)}
+    vision = {**inner, "patch_embed_hidden_size": 768, "num_hidden_layers": 2, "num_attention_heads": 4}
+    config = Pix2StructConfig(
+        text_config=text, vision_config={**vision, "seq_len": 64}, is_vqa=True, is_encoder_decoder=True
+    )
+    model = Pix2StructForConditionalGeneration(config)
+    model.generation_config.update(decoder_start_token_id=0, eos_token_id=1, pad_token_id=0)
+    _save(folder, model, tokenizer)
+    pictures = Pix2StructImageProcessorPil(is_vqa=True, max_patches=48)
+    _save_pictures(folder, pictures, "Pix2StructImageProcessor", "Pix2StructProcessor")
+
+
+DOCUMENT_CHECKPOINTS: dict[str, Callable[[Path], None]] = {
+    "layoutlm": layoutlm,
+    "donut": donut,
+    "deplot": deplot,
+    "nougat": nougat,
+}
+
+
+def save_document(name: str, folder: Path) -> Path:
+    """Save the checkpoint `name` of `DOCUMENT_CHECKPOINTS` to `folder`; the same bytes every time."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        DOCUMENT_CHECKPOINTS[name](folder)
+    return folder
+
+
+def _swin_and_bart(words: int) -> VisionEncoderDecoderModel:
+    """Return the architecture of Donut and Nougat, whose decoder knows `words` tokens."""
+    encoder = DonutSwinConfig(
+        image_size=list(PAGE_PX), patch_size=4, embed_dim=16, depths=[1, 1], num_heads=[2, 2], window_size=4
+    )
+    decoder = MBartConfig(
+        vocab_size=words,
+        d_model=32,
+        decoder_layers=2,
+        decoder_attention_heads=4,
+        decoder_ffn_dim=64,
+        max_position_embeddings=96,
+        is_decoder=True,
+        add_cross_attention=True,
+        scale_embedding=True,
+        add_final_layer_norm=True,
+    )
+    config = VisionEncoderDecoderConfig.from_encoder_decoder_configs(encoder, decoder)
+    config.decoder_start_token_id, config.pad_token_id, config.eos_token_id = 0, 1, 2
+    return VisionEncoderDecoderModel(config)
+
+
+def _unigrams(marks: list[str]) -> list[tuple[str, float]]:
+    """Return the pieces of a small SentencePiece-like tokenizer, and how likely each is; `marks` come first."""
+    letters = sorted({letter for word in PAGE_WORDS for letter in word} | set("?.,:0123456789"))
+    words = ["▁" + word for word in PAGE_WORDS]
+    return (
+        [(mark, 0.0) for mark in marks]
+        + [(piece, -2.0) for piece in words]
+        + [("▁", -3.0)]
+        + [(letter, -4.0) for letter in letters]
+    )
+
+
+def _page_size() -> dict[str, int]:
+    return {"height": PAGE_PX[0], "width": PAGE_PX[1]}

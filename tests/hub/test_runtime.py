@@ -119,7 +119,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
             endpoint="toy",
             load=load,
             build=lambda hub: None,
-            snippet=lambda card, wanted: f"values = {wanted.values}\n",
+            snippet=lambda card, wanted, result: f"values = {wanted.values}\n",
             examples=(),
             exercises=(),
         )
@@ -295,7 +295,7 @@ def test_a_bug_in_a_pipeline_is_logged_with_its_job_id_and_never_shown(
 
 def test_a_bug_anywhere_else_in_a_demo_is_treated_alike(make: Make, caplog: pytest.LogCaptureFixture) -> None:
     world = make()
-    world.demo = replace(world.demo, snippet=lambda card, wanted: str(1 // 0))
+    world.demo = replace(world.demo, snippet=lambda card, wanted, result: str(1 // 0))
     with pytest.raises(InternalError):
         world.run(request(0))
     assert "ZeroDivisionError" in caplog.text

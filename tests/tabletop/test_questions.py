@@ -11,7 +11,19 @@ from hypothesis import strategies as st
 
 from tabletop.camera import world_to_camera
 from tabletop.captions import NUMBERS, vocabulary
-from tabletop.questions import PLURALS, QUESTION_TYPES, YES_OR_NO, questions
+from tabletop.questions import (
+    NOTHING,
+    PLURALS,
+    QUESTION_TYPES,
+    YES_OR_NO,
+    Question,
+    false_premise,
+    further_question,
+    offered,
+    question_of_table,
+    question_of_type,
+    questions,
+)
 from tabletop.sampling import sample_scene
 from tabletop.world import COLOURS, MAX_SOLIDS, SHAPES, SIZES, Scene, Solid
 
@@ -103,3 +115,73 @@ def test_every_type_is_asked_and_yes_is_as_frequent_as_no() -> None:
     assert set(answers["colour"]) == set(COLOURS)
     assert set(answers["shape"]) == set(SHAPES)
     assert set(answers["size"]) == set(SIZES)
+
+
+@settings(max_examples=200, deadline=None)
+@given(seeds, counts, seeds)
+def test_a_false_premise_is_false_and_answered_so(seed: int, count: int, other: int) -> None:
+    scene = sample_scene(seed, count)
+    question = false_premise(scene, np.random.default_rng(other))
+    if match := re.fullmatch(r"what is (?:to the |in )?(left|right|front|behind)(?: of)? the (.+)\?", question.text):
+        assert question.answer == NOTHING
+        assert not meant(scene, match[2]) or not on_the_side(scene, match[1], the(scene, match[2]))
+    elif match := re.fullmatch(r"what (colour|shape|size) is the (.+)\?", question.text):
+        assert question.answer == NOTHING
+        assert not meant(scene, match[2])
+    elif match := re.fullmatch(r"is the (.+) (?:larger|smaller) than the (.+)\?", question.text):
+        assert question.answer == "no"
+        assert not (meant(scene, match[1]) and meant(scene, match[2]))
+    else:
+        match = re.fullmatch(r"is the (.+) (\w+)\?", question.text)
+        assert match
+        assert question.answer == "no"
+        assert not meant(scene, match[1])
+
+
+def test_false_premises_are_of_many_kinds() -> None:
+    asked = Counter(false_premise(sample_scene(seed), np.random.default_rng(seed)).type for seed in range(300))
+    assert set(asked) == {"colour", "shape", "size", "left", "right", "front", "behind", "attribute", "comparison"}
+
+
+def test_the_colour_of_the_table_is_asked_for_and_is_its_tint() -> None:
+    scene = sample_scene(3)
+    assert question_of_table(scene) == Question("colour", "what colour is the table?", scene.tint)
+
+
+def test_even_answers_are_about_equally_frequent() -> None:
+    scene, rng = sample_scene(11, 4), np.random.default_rng(0)
+    asked = [question_of_type(scene, "count", rng, even=True) for _ in range(600)]
+    found = Counter(question.answer for question in asked if question)
+    assert max(found.values()) < 1.5 * min(found.values())
+    alone = sample_scene(11, 1)
+    assert question_of_type(alone, "left", rng) is None
+
+
+@settings(max_examples=30, deadline=None)
+@given(seeds, counts, seeds)
+def test_every_question_that_is_asked_is_among_those_offered_with_one_answer_each(
+    seed: int, count: int, other: int
+) -> None:
+    scene, rng = sample_scene(seed, count), np.random.default_rng(other)
+    every = offered(scene)
+    assert {*questions(scene, rng), false_premise(scene, rng), question_of_table(scene)} <= set(every)
+    assert further_question(scene, rng) in every
+    answers: dict[str, set[str]] = {}
+    for question in every:
+        answers.setdefault(question.text, set()).add(question.answer)
+    assert all(len(found) == 1 for found in answers.values())
+
+
+@settings(max_examples=200, deadline=None)
+@given(seeds, counts, seeds)
+def test_every_further_answer_is_what_reading_the_question_finds(seed: int, count: int, other: int) -> None:
+    scene = sample_scene(seed, count)
+    question = further_question(scene, np.random.default_rng(other))
+    assert question.answer == ("yes" if "table" in question.text else truth(scene, question.text))
+
+
+def test_further_questions_are_answered_yes_as_often_as_no() -> None:
+    asked = [further_question(sample_scene(seed), np.random.default_rng(seed)) for seed in range(400)]
+    found = Counter(question.answer for question in asked if "table" not in question.text)
+    assert 0.7 < found["yes"] / found["no"] < 1.4
+    assert len({question.text for question in asked}) > 100

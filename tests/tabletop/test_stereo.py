@@ -5,6 +5,8 @@ import pytest
 
 from tabletop.camera import project, world_to_camera
 from tabletop.casting import SKY, TABLE
+from tabletop.grain import grain
+from tabletop.render import render
 from tabletop.sampling import sample_scene
 from tabletop.solids import surface
 from tabletop.stereo import StereoPair, move_right, render_stereo
@@ -102,3 +104,68 @@ def test_moving_the_camera_keeps_its_orientation() -> None:
     moved = move_right(camera, 0.1)
     np.testing.assert_allclose(world_to_camera(camera)[:3, :3], world_to_camera(moved)[:3, :3], atol=1e-12)
     assert np.linalg.norm(np.subtract(moved.position_m, camera.position_m)) == pytest.approx(0.1)
+
+
+# --- Grain ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def grained() -> StereoPair:
+    return render_stereo(sample_scene(SEED, COUNT), size=SIZE, grain=0.4)
+
+
+def test_without_grain_a_pair_is_what_the_plain_renderer_draws(pair: StereoPair) -> None:
+    np.testing.assert_array_equal(pair.left.rgb, render(sample_scene(SEED, COUNT), SIZE).rgb)
+    np.testing.assert_array_equal(pair.left.rgb, render(sample_scene(SEED, COUNT), SIZE, grain=0.0).rgb)
+
+
+def test_grain_changes_the_colours_of_table_and_solids_and_nothing_else(pair: StereoPair, grained: StereoPair) -> None:
+    np.testing.assert_array_equal(grained.disparity_px, pair.disparity_px)
+    np.testing.assert_array_equal(grained.occluded, pair.occluded)
+    changed = (grained.left.rgb != pair.left.rgb).any(axis=-1)
+    edge = np.zeros_like(changed)
+    edge[1:] |= pair.left.ids[1:] != pair.left.ids[:-1]
+    edge[:-1] |= edge[1:].copy()
+    assert not changed[(pair.left.ids == SKY) & ~edge].any()
+    assert changed[pair.left.ids == TABLE].mean() > 0.8
+    assert changed[pair.left.ids > TABLE].mean() > 0.8
+
+
+def test_both_eyes_see_the_same_grain(pair: StereoPair, grained: StereoPair) -> None:
+    """What the grain adds to the left picture, it adds to the right one at the true disparity, and nowhere else."""
+    rows, columns = np.nonzero(~pair.occluded & (pair.left.ids != SKY))
+    added = [
+        after.rgb.astype(float).sum(axis=-1) - before.rgb.astype(float).sum(axis=-1)
+        for before, after in ((pair.left, grained.left), (pair.right, grained.right))
+    ]
+    here = added[0][rows, columns]
+
+    def there(off_px: int) -> np.ndarray:
+        """Between the pixels of the right picture, by linear interpolation."""
+        landing = np.clip(columns - pair.disparity_px[rows, columns] + off_px, 0, SIZE - 1.001)
+        left = np.floor(landing).astype(int)
+        share = landing - left
+        return (1 - share) * added[1][rows, left] + share * added[1][rows, left + 1]
+
+    assert np.corrcoef(here, there(0))[0, 1] > 0.75
+    assert abs(np.corrcoef(here, there(12))[0, 1]) < 0.3
+
+
+def test_grain_is_smooth_zero_on_average_and_that_of_its_seed() -> None:
+    generator = np.random.default_rng(0)
+    points = generator.uniform((-0.2, -0.2, 0), (0.2, 0.2, 0.1), (20_000, 3)).astype(np.float32)
+    noise = grain(points, 7)
+    assert np.abs(noise).max() <= 1
+    assert abs(noise.mean()) < 0.02
+    assert 0.1 < noise.std() < 0.5
+    np.testing.assert_allclose(noise[:5_000], grain(points[:5_000], 7), atol=1e-4)  # whatever else is asked for
+    assert abs(np.corrcoef(noise, grain(points, 8))[0, 1]) < 0.05
+    near = grain(points + np.float32(1e-4), 7)
+    assert np.abs(near - noise).max() < 0.15  # a tenth of a millimetre away
+    assert grain(np.empty((0, 3), np.float32), 7).shape == (0,)
+
+
+@pytest.mark.parametrize("amplitude", [-0.1, 1.5, float("nan")])
+def test_a_grain_out_of_range_is_refused(amplitude: float) -> None:
+    with pytest.raises(ValueError, match="grain from 0 to 1"):
+        render_stereo(sample_scene(3), size=64, grain=amplitude)

@@ -20,7 +20,6 @@ from training.captioner import (
     FORM_SHARES,
     LESSONS,
     MAX_TOKENS,
-    PICTURE_PX,
     Batches,
     Options,
     lesson,
@@ -29,6 +28,7 @@ from training.captioner import (
     train,
 )
 from training.dataset import Table, views
+from training.pictures import PICTURE_PX
 
 ROWS = 24
 

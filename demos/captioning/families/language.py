@@ -17,8 +17,9 @@ from demos.captioning.families.face import (
     end_tokens,
     prompt_tokens,
     repeated,
-    shifted,
 )
+from hub import chat
+from hub.chat import Asked, Chat
 
 if TYPE_CHECKING:
     import torch
@@ -89,95 +90,45 @@ class Blip2:
         return maps
 
 
-class Chat:
-    """A chat model that reads pictures; the prompt is the instruction it follows.
-
-    `AutoProcessor` cannot be used: the processors of these models also hold a video processor, which needs torchvision
-    (and SmolVLM's needs num2words). Their picture half is the same without it.
-    """
+class Talk:
+    """A chat model that reads pictures; the prompt is the instruction it follows."""
 
     attention_note = NO_ATTENTION_CHAT
 
-    def __init__(self, folder: Path, device: str, dtype: torch.dtype, processor: type[Any]) -> None:
-        from transformers import AutoModelForImageTextToText
-
-        self.processor = processor.from_pretrained(folder, **LOCAL)
-        self.tokenizer = self.processor.tokenizer
-        self.tokenizer.padding_side = "left"  # every caption of a batch starts at the same place
-        model = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype, **SAFE_WEIGHTS)
-        self.model = model.to(device).eval()
-        self.longest: int = self.model.config.get_text_config().max_position_embeddings
+    def __init__(self, loaded: Chat) -> None:
+        self.chat = loaded
+        self.model = loaded.model
+        self.tokenizer = loaded.tokenizer
+        self.longest = loaded.longest
 
     @property
     def end_tokens(self) -> set[int]:
         """Tokens that end a caption."""
-        return end_tokens(self.model)
+        return self.chat.end_tokens
 
     def prepare(self, pictures: Sequence[Image.Image], prompt: str) -> Prepared:
         """Put each picture and the instruction into the model's own chat template."""
-        talks = [_conversation(picture, prompt) for picture in pictures]
-        given = self.processor.apply_chat_template(
-            talks,
-            add_generation_prompt=True,
-            tokenize=True,
-            return_dict=True,
-            return_tensors="pt",
-            processor_kwargs={"padding": True},
-        )
-        tensors = {name: value.to(self.model.device) for name, value in given.items()}
-        tensors["pixel_values"] = tensors["pixel_values"].to(self.model.dtype)
-        return Prepared(tensors, (), given.input_ids.shape[1])
+        asked = self.chat.ask(pictures, [prompt or DEFAULT_INSTRUCTION] * len(pictures))
+        return Prepared(asked.tensors, (), asked.length)
 
     def write(self, prepared: Prepared, **arguments: Any) -> Tensor:
         """Generate the answer."""
-        return self.model.generate(**prepared.tensors, **arguments)[:, prepared.length :]
+        return self.chat.write(Asked(prepared.tensors, prepared.length), **arguments)
 
     def reread(self, prepared: Prepared, tokens: Tensor) -> Reread:
         """Run the model over picture, instruction and answer."""
-        import torch
-
-        copies = tokens.shape[0] // prepared.tensors["input_ids"].shape[0]
-        given = dict(prepared.tensors)
-        if "image_grid_thw" in given:  # Qwen: the patches of all pictures are one long list
-            counts = given["image_grid_thw"].prod(-1).tolist()
-            parts = [part for part in given["pixel_values"].split(counts) for _ in range(copies)]
-            given["pixel_values"] = torch.cat(parts)
-        given = {
-            name: value if name == "pixel_values" and "image_grid_thw" in given else value.repeat_interleave(copies, 0)
-            for name, value in given.items()
-        }
-        given["input_ids"] = shifted(given["input_ids"], tokens)
-        for name, filler in (("attention_mask", 1), ("mm_token_type_ids", 0)):
-            if name in given:
-                given[name] = torch.nn.functional.pad(given[name], (0, tokens.shape[1] - 1), value=filler)
-        return Reread(self.model(**given, use_cache=False, logits_to_keep=tokens.shape[1]).logits, None)
+        return Reread(self.chat.reread(Asked(prepared.tensors, prepared.length), tokens), None)
 
     def over_picture(self, maps: F32, size: tuple[int, int]) -> F32:
         """Return the maps; there are none."""
         return maps
 
 
-def smolvlm(folder: Path, device: str, dtype: torch.dtype) -> Chat:
-    """Load a SmolVLM, which is Idefics3 with a smaller language model, and with videos."""
-    from transformers import Idefics3Processor
-
-    return Chat(folder, device, dtype, Idefics3Processor)
+def smolvlm(folder: Path, device: str, dtype: torch.dtype) -> Talk:
+    """Load a SmolVLM."""
+    return Talk(chat.smolvlm(folder, device, dtype))
 
 
-def qwen3_vl(folder: Path, device: str, dtype: torch.dtype) -> Chat:
+def qwen3_vl(folder: Path, device: str, dtype: torch.dtype) -> Talk:
     """Load a Qwen3-VL."""
-    from transformers import Qwen3VLProcessor
-
-    class PictureProcessor(Qwen3VLProcessor):
-        """Qwen's processor without its video half."""
-
-        def __init__(self, image_processor: Any, tokenizer: Any, chat_template: str | None = None) -> None:
-            super().__init__(image_processor, tokenizer, chat_template=chat_template)
-
-    return Chat(folder, device, dtype, PictureProcessor)
-
-
-def _conversation(picture: Image.Image, prompt: str) -> list[dict[str, Any]]:
-    """Return the one message that a chat model is sent."""
-    parts = [{"type": "image", "image": picture}, {"type": "text", "text": prompt or DEFAULT_INSTRUCTION}]
-    return [{"role": "user", "content": parts}]
+    return Talk(chat.qwen3_vl(folder, device, dtype))
