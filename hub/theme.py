@@ -65,7 +65,7 @@ CSS = """
 .gradio-container .app, .gradio-container .contain, .gradio-container .column { min-width: 0; max-width: 100%; }
 @media (max-width: 760px) {
   /* One column, in the order of use: inputs and Run, the result, then models and options. */
-  .lectern-columns { flex-direction: column; }
+  .lectern-columns { flex-direction: column; contain: inline-size; } /* no table inside widens the page */
   .lectern-left { display: contents !important; }
   .lectern-results { order: 2; }
   .lectern-more { order: 3; }

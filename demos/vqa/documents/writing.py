@@ -7,12 +7,11 @@ the other, for their prompts differ in length and these decoders count places fr
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from demos.vqa.families.writing import STEP_S, lengths, search
+from demos.vqa.families.writing import lengths, search, stopping
 from hub.batch import Watch
 
 if TYPE_CHECKING:
@@ -100,28 +99,12 @@ class Scribe:
             eos_token_id=self.end,
             pad_token_id=self.padding,
             forced_eos_token_id=None,  # BART forces an end at the last token: a text cut off would look complete
-            stopping_criteria=[self._stopping(len(opening), watch, place)],
+            stopping_criteria=[stopping([place], lambda rows: [self.decode(row) for row in rows], watch)],
             **search(texts, max_tokens),
             **more,
         )[:, len(opening) :]
         watch.raise_if_all_cancelled()
         return sorted(self._judged(seen, start, rows), key=lambda text: -text.probability)
-
-    def _stopping(self, opening: int, watch: Watch, place: int) -> Callable[..., Tensor]:
-        """Return what `generate` asks after each token: it stops what was cancelled, and tells of steps."""
-        import torch
-
-        last_step = time.monotonic()
-
-        def stop(tokens: Tensor, scores: Any, **unused: Any) -> Tensor:
-            nonlocal last_step
-            watch.raise_if_all_cancelled()
-            if tokens.shape[0] == 1 and time.monotonic() - last_step >= STEP_S:
-                last_step = time.monotonic()
-                watch.step(place, self.decode(tokens[0, opening:].tolist()))
-            return torch.full((tokens.shape[0],), watch.cancelled(place), device=tokens.device)
-
-        return stop
 
     def _judged(self, seen: Seen, start: Tensor, rows: Tensor) -> list[Written]:
         """Read N texts (N, T) again, all in one pass."""

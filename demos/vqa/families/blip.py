@@ -168,7 +168,7 @@ class Blip:
             pad_token_id=self.text.pad_token_id,
             encoder_hidden_states=read.states,
             encoder_attention_mask=read.mask,
-            stopping_criteria=[writing.stopping(rows, decode, watch)],
+            stopping_criteria=[writing.stopping(range(rows), decode, watch)],
             **writing.search(answers, min(max_new_tokens, self.text.max_position_embeddings)),
         )
         return written[:, 1:]

@@ -104,7 +104,7 @@ class Writer:
         room = self._room(asked)
         tokens = self.reader.write(
             asked,
-            stopping_criteria=[writing.stopping(len(requests), self._texts, watch)],
+            stopping_criteria=[writing.stopping(range(len(requests)), self._texts, watch)],
             **writing.search(each, min(chosen.max_tokens, room)),
         )
         watch.raise_if_all_cancelled()

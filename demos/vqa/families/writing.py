@@ -46,11 +46,13 @@ def search(answers: int, max_new_tokens: int) -> dict[str, Any]:
     return {**arguments, "num_return_sequences": answers, "length_penalty": 0.0, "early_stopping": False}
 
 
-def stopping(rows: int, decode: Callable[[list[list[int]]], list[str]], watch: Watch) -> Callable[..., Tensor]:
+def stopping(
+    places: Sequence[int], decode: Callable[[list[list[int]]], list[str]], watch: Watch
+) -> Callable[..., Tensor]:
     """Return what `generate` asks after each token: it stops what was cancelled, and tells what is written so far.
 
     Args:
-        rows: how many questions are answered.
+        places: the requests of the watch that are answered, in the order of `generate`'s rows.
         decode: turns lists of tokens into texts.
         watch: hears of the text so far, where there is one candidate a question, and knows who has left.
     """
@@ -63,12 +65,12 @@ def stopping(rows: int, decode: Callable[[list[list[int]]], list[str]], watch: W
         nonlocal written, last_step
         watch.raise_if_all_cancelled()
         written += 1
-        rows_each = tokens.shape[0] // rows
+        rows_each = tokens.shape[0] // len(places)
         if rows_each == 1 and time.monotonic() - last_step >= STEP_S:
             last_step = time.monotonic()
-            for place, text in enumerate(decode(tokens[:, -written:].tolist())):
+            for place, text in zip(places, decode(tokens[:, -written:].tolist()), strict=True):
                 watch.step(place, text)
-        gone = [watch.cancelled(row // rows_each) for row in range(tokens.shape[0])]
+        gone = [watch.cancelled(places[row // rows_each]) for row in range(tokens.shape[0])]
         return torch.tensor(gone, device=tokens.device)
 
     return stop
