@@ -141,7 +141,7 @@ def details_html(answers: Answers, card: ModelCard) -> str:
     told = (
         f"<p>“{escape(first.text)}” has probability {percent(first.probability)}.{elsewhere} It is the product over "
         "the tokens of the answer, each given the ones before it, and the sign that ends it: how the model divides its "
-        f"belief. {escape(calibration(card))}</p>{reliability_plot(card)}"
+        f"belief. {escape(calibration(card))}</p>"
     )
     if answers.look is not None or any(word.weight is not None for word in answers.words):
         told += (
@@ -170,13 +170,3 @@ def calibration(card: ModelCard) -> str:
         f"Measured on test scenes, what it says and how often it is right differ by {float(measured[1]):.1%} "
         "on average (expected calibration error). Of pictures from elsewhere this says nothing."
     )
-
-
-def reliability_plot(card: ModelCard) -> str:
-    """Show the plot of stated against true probabilities that stands beside an embedded model, if there is one."""
-    plot = None if not card.embedded or card.library else card.folder / "calibration.png"
-    if plot is None or not plot.is_file():
-        return ""
-    with Image.open(plot) as opened:
-        shown = data_uri(opened.convert("RGB"), "PNG")
-    return f'<img class="vqa-plot" src="{shown}" alt="how often answers are right, by their probability" />'

@@ -28,7 +28,6 @@ CSS = """
   vector-effect: non-scaling-stroke; }
 .vqa-stage rect.found { fill: hsl(35 100% 50% / .45); stroke: hsl(20 100% 40%); stroke-width: 2px; }
 .vqa-notes { font-size: .9rem; margin-top: .6rem; color: var(--body-text-color-subdued); overflow-wrap: anywhere; }
-.vqa-plot { width: 100%; max-width: 420px; border-radius: .4rem; }
 .vqa-truth { overflow-wrap: anywhere; }
 .vqa-truth summary { cursor: pointer; color: var(--body-text-color-subdued); }
 .vqa-battery { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start; margin-top: .5rem;

@@ -147,7 +147,8 @@ def test_over_a_slow_network_too_the_example_clicked_last_is_captioned(page: Pag
     caption = caption_of(client, EXAMPLES[4])
     held: list[Route] = []
     page.route("**/gradio_api/run/predict", lambda route: held.append(route))
-    click_example(page, 0)
+    with page.expect_request("**/gradio_api/run/predict"):
+        click_example(page, 0)
     click_example(page, 4)
     for route in held:
         route.continue_()

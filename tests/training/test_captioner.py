@@ -94,7 +94,7 @@ def test_a_mirrored_pick_shows_the_mirrored_picture_with_its_own_labels(batches:
     assert (turned == straight.kinds).float().mean() > 0.95
     brightness = [batch.pixels.mean(1) for batch in (straight, flipped)]
     same = torch.corrcoef(torch.stack([brightness[0].flatten(), brightness[1].flip(2).flatten()]))[0, 1]
-    assert same > 0.9
+    assert same > 0.8  # brightness and contrast of the two are drawn apart
     assert words(flipped.tokens[0].numpy()) == caption(mirrored(sample_scene(0)))
 
 
