@@ -26,12 +26,17 @@ class ModelCard:
     batch_limit: int = 32  # most requests in one forward pass: large models need the memory for themselves
     revision: str = "main"  # a commit of the Hub repository; "main" where no public source names one
     group: str = ""  # what kind of thing it answers, where a demo offers several kinds: the picker shows one at a time
-    library: str = ""  # the installed package that is or brings the method; `source` then names it, e.g. cv2.StereoSGBM
+    package: str = ""  # the installed package that is or brings the method; `source` then names it, e.g. cv2.StereoSGBM
 
     @property
     def embedded(self) -> bool:
         """Whether it is here without any download: weights that ship with Lectern, or a method of a library."""
-        return bool(self.library) or "/" not in self.source
+        return bool(self.package) or "/" not in self.source
+
+    @property
+    def ships_weights(self) -> bool:
+        """Whether it is a model that this project trained, in a folder of its own."""
+        return self.embedded and not self.package
 
     @property
     def folder(self) -> Path:
@@ -40,7 +45,7 @@ class ModelCard:
         Raises:
             ValueError: for a Hub model, which has no folder until it is fetched, and for a library's method.
         """
-        if not self.embedded or self.library:
+        if not self.ships_weights:
             raise ValueError(f"{self.key} has no folder under assets/models")
         return MODELS_DIR / self.source
 

@@ -44,13 +44,13 @@ def card_html(card: ModelCard) -> str:
     revision = "ships with Lectern" if card.embedded else card.revision
     if not card.pinned:
         revision += " (no fixed commit is known to us, so the files may change)"
-    source = card.source if not card.embedded or card.library else f"assets/models/{card.source}"
+    source = card.source if not card.ships_weights else f"assets/models/{card.source}"
     rows = {
-        "Source": f"{source}, in the package {card.library}" if card.library else source,
-        **({} if card.library else {"Revision": revision}),
+        "Source": f"{source}, in the package {card.package}" if card.package else source,
+        **({} if card.package else {"Revision": revision}),
         "Licence": card.licence,
         "Download": "none" if card.embedded else gigabytes(card.download_bytes),
-        **({} if card.library else {"Memory": f"{gigabytes(card.memory_bytes)} in float32 (CPU), half of it on a GPU"}),
+        **({} if card.package else {"Memory": f"{gigabytes(card.memory_bytes)} in float32 (CPU), half of it on a GPU"}),
         "Knows": card.knows,
         "Limits": card.limits,
         "Cite": card.citation,

@@ -81,7 +81,7 @@ class Hub:
         """
         first = demo.models[0]
         hub_cards = [card for card in demo.models if not card.embedded and card.group == first.group]
-        if first.library:
+        if first.package:
             return first
         if hub_cards and (self.settings.models == "hub" or (self.settings.models == "auto" and self._hub_ready)):
             return hub_cards[0]

@@ -22,7 +22,7 @@ def fetch(card: ModelCard, report: Report) -> Path:
     Raises:
         ModelUnavailable: says whether the network, the repository or its file format is the cause.
     """
-    if card.library:
+    if card.package:
         return MODELS_DIR  # the method is in a package that is installed, and reads nothing from here
     if card.embedded:
         verify(card.folder)

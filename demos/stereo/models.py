@@ -27,7 +27,7 @@ MODELS = (
         limits="Guesses on plain, shiny and repeated surfaces, and smears edges by about half a window.",
         citation="Hirschmüller 2008, Stereo processing by semiglobal matching and mutual information, PAMI 30(2).",
         group=DENSE,
-        library=OPENCV,
+        package=OPENCV,
     ),
     ModelCard(
         key="block-matching",
@@ -42,7 +42,7 @@ MODELS = (
         limits="Finds only textured surfaces, and is here to compare: watch what smoothness adds.",
         citation="Konolige 1997, Small vision systems: hardware and implementation, ISRR.",
         group=DENSE,
-        library=OPENCV,
+        package=OPENCV,
     ),
     ModelCard(
         key="census-sgm",
@@ -57,7 +57,7 @@ MODELS = (
         limits="Made for CUDA; on a CPU it is many times slower than OpenCV. Guesses on plain surfaces.",
         citation="Zabih & Woodfill 1994 (census transform); Hirschmüller 2008 (semi-global matching).",
         group=DENSE,
-        library="torch",
+        package="torch",
     ),
     ModelCard(
         key="sift",
@@ -72,7 +72,7 @@ MODELS = (
         limits="A few hundred points at best, none on plain surfaces; a point between them is matched as a patch.",
         citation="Lowe 2004, Distinctive image features from scale-invariant keypoints, IJCV 60(2).",
         group=SPARSE,
-        library=OPENCV,
+        package=OPENCV,
     ),
     ModelCard(
         key="lightglue",

@@ -92,7 +92,7 @@ def _matching(card: ModelCard, request: MeasureRequest, result: Measurement) -> 
 
 
 def _method(card: ModelCard, chosen: MatchOptions, stereo: bool) -> list[str]:
-    path = model_path(card) + revision_argument(card) if not card.library else ""
+    path = model_path(card) + revision_argument(card) if not card.package else ""
     if card.family in ("sgbm", "block-matching"):
         return _dense(settings_of(chosen), chosen.smoothing == "wls", card.family == "block-matching")
     if card.family == "census-sgm":

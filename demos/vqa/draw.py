@@ -150,7 +150,7 @@ def details_html(answers: Answers, card: ModelCard) -> str:
             "answer loses. It sees causes, but only of what it hides, one part at a time: where two things could each "
             "give the answer, hiding either costs nothing.</p>"
         )
-    if card.embedded and not card.library:
+    if card.ships_weights:
         told += (
             "<p>Why <b>unknown</b>? This model was also asked about things it cannot see, such as dogs and weather, "
             "and taught to say no, zero or unknown instead of guessing. <b>nothing</b> is another answer: it knows the "
@@ -162,7 +162,7 @@ def details_html(answers: Answers, card: ModelCard) -> str:
 
 def calibration(card: ModelCard) -> str:
     """Say how far the probabilities of a model can be believed, in the words of its own card where it was measured."""
-    readme = None if not card.embedded or card.library else card.folder / "README.md"
+    readme = None if not card.ships_weights else card.folder / "README.md"
     measured = readme and readme.is_file() and CALIBRATION.search(readme.read_text(encoding="utf-8"))
     if not measured:
         return "Whether it is right that often is another matter: nobody has measured it for this model here."

@@ -103,5 +103,5 @@ class Answerer:
 def load(loading: Loading) -> Answerer:
     """Load the model of a card, from the folder the hub fetched."""
     card = loading.card
-    meanings = TABLETOP_MEANINGS if card.embedded and not card.library else NO_MEANINGS
+    meanings = TABLETOP_MEANINGS if card.ships_weights else NO_MEANINGS
     return Answerer.from_folder(card.family, loading.folder, loading.device.name, loading.device.dtype, meanings)

@@ -410,7 +410,7 @@ def test_many_requests_of_a_model_that_is_not_offered_are_refused(make: Make) ->
     assert world.hub.jobs.in_flight() == 0
 
 
-METHOD = replace(EMBEDDED, key="method", label="Method", source="torch.tanh", library="torch", group="Methods")
+METHOD = replace(EMBEDDED, key="method", label="Method", source="torch.tanh", package="torch", group="Methods")
 
 
 def test_a_librarys_method_is_offered_offline_and_needs_no_files(make: Make) -> None:

@@ -87,14 +87,18 @@ def test_the_words_that_ask_for_a_form_are_read_and_not_predicted(batches: Batch
 
 
 def test_a_mirrored_pick_shows_the_mirrored_picture_with_its_own_labels(batches: Batches) -> None:
-    straight, flipped = (batches.assemble(np.array([[row, side, 0] for row in range(8)])) for side in (0, 1))
+    assembled = []
+    for flip in (0, 1):
+        torch.manual_seed(0)  # the same change of brightness and contrast for both
+        assembled.append(batches.assemble(np.array([[row, flip, 0] for row in range(8)])))
+    straight, flipped = assembled
     side = PICTURE_PX // batches.options.patch
     turned = flipped.kinds.reshape(8, side, side).flip(2).reshape(8, -1)
     # The map of solids is sampled at one pixel in four, so an edge may fall one patch further on.
     assert (turned == straight.kinds).float().mean() > 0.95
     brightness = [batch.pixels.mean(1) for batch in (straight, flipped)]
     same = torch.corrcoef(torch.stack([brightness[0].flatten(), brightness[1].flip(2).flatten()]))[0, 1]
-    assert same > 0.8  # brightness and contrast of the two are drawn apart
+    assert same > 0.9
     assert words(flipped.tokens[0].numpy()) == caption(mirrored(sample_scene(0)))
 
 
