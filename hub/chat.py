@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from hub.weights import LOCAL, SAFE_WEIGHTS
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
-
-LOCAL = {"local_files_only": True}
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Chat:
         self.processor = processor.from_pretrained(folder, **LOCAL)
         self.tokenizer = self.processor.tokenizer
         self.tokenizer.padding_side = "left"  # every answer of a batch starts at the same place
-        model = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype, use_safetensors=True, **LOCAL)
+        model = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype, **SAFE_WEIGHTS)
         self.model = model.to(device).eval()
         self.longest: int = self.model.config.get_text_config().max_position_embeddings
 

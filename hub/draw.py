@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 from hub.batch import Progress
@@ -19,6 +20,12 @@ def progress_html(progress: Progress) -> str:
     """Draw a progress line, with a bar where the fraction is known."""
     bar = "" if progress.fraction is None else f'<progress value="{progress.fraction:.3f}" max="1"></progress>'
     return f'<div class="lectern-status" role="status">{escape(progress.text)} … {bar}</div>'
+
+
+def notes_html(notes: Sequence[str], limits: str) -> str:
+    """Draw what was done to the input, what to beware of in the result, and what the model cannot do."""
+    lines = "".join(f"<p>Note: {escape(note.rstrip('.'))}.</p>" for note in notes)
+    return f'<div class="lectern-notes">{lines}<p>Limits: {escape(limits)}</p></div>'
 
 
 def strip_html(run: Run) -> str:

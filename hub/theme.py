@@ -55,6 +55,7 @@ CSS = """
 .lectern-strip { display: flex; flex-wrap: wrap; gap: .35rem; font-size: .85rem; }
 .lectern-strip span { padding: .1rem .55rem; border-radius: 1rem; background: var(--background-fill-secondary);
   border: 1px solid var(--border-color-primary); }
+.lectern-notes { font-size: .9rem; margin-top: .6rem; color: var(--body-text-color-subdued); overflow-wrap: anywhere; }
 .lectern-card { width: 100%; border: 0 !important; font-size: .9rem; border-collapse: collapse; }
 .lectern-card th { text-align: left; vertical-align: top; padding: .2rem .8rem .2rem 0; font-weight: 600; }
 .lectern-card td { overflow-wrap: anywhere; padding: .2rem 0; }

@@ -15,6 +15,10 @@ from hub.pool import Report, gigabytes
 SAFE_FILES = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]  # weights, configuration, tokenizers; no pickle
 CHECKSUMS = "SHA256SUMS"
 
+# How every `from_pretrained` is called: `fetch` has brought the files, and pickled weights are never read.
+LOCAL = {"local_files_only": True}
+SAFE_WEIGHTS = {**LOCAL, "use_safetensors": True}
+
 
 def fetch(card: ModelCard, report: Report) -> Path:
     """Return a local folder with the card's files, downloading a Hub snapshot when the cache has none.

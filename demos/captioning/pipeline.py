@@ -7,8 +7,7 @@ all candidates of a batch together. That one pass gives each word's probability 
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,12 +21,12 @@ from demos.captioning.words import tokens_of_words
 from hub.batch import Watch
 from hub.demo import Loading
 from hub.errors import InvalidInput
+from hub.writing import refuse_control_tokens, stopping
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 ALTERNATIVES = 3  # other tokens shown for each word
-STEP_S = 0.25  # least time between two intermediate captions sent to the page
 
 
 @dataclass(frozen=True)
@@ -128,13 +127,13 @@ class Captioner:
 
         watch = watch or Watch()
         chosen = requests[0].options
-        self._refuse_control_tokens(chosen.prompt)
+        refuse_control_tokens(chosen.prompt, "prompt", self.family.tokenizer)
         with torch.inference_mode():
             prepared = self.family.prepare([request.image for request in requests], chosen.prompt)
             arguments = {**chosen.generate_arguments(), "max_new_tokens": self._room(prepared, chosen)}
             with _seeded(chosen, self.device):
-                stopping = self._stopping(prepared, len(requests), watch)
-                tokens = self.family.write(prepared, **arguments, stopping_criteria=[stopping])
+                stop = stopping(range(len(requests)), lambda rows: self._so_far(prepared, rows), watch)
+                tokens = self.family.write(prepared, **arguments, stopping_criteria=[stop])
             watch.raise_if_all_cancelled()
             reread = self.family.reread(prepared, tokens)
             judged = _judged(reread, tokens)
@@ -155,14 +154,6 @@ class Captioner:
             results.append(Captions(candidates, self.family.attention_note, notes + cut))
         return results
 
-    def _refuse_control_tokens(self, prompt: str) -> None:
-        """Refuse a prompt that spells one of the model's control tokens, such as its placeholder for the picture."""
-        tokenizer = self.family.tokenizer
-        control = {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
-        for token in sorted(control | set(tokenizer.all_special_tokens)):
-            if token in prompt:
-                raise InvalidInput(f"The prompt holds {token}, which is a command to this model.", "Leave it out.")
-
     def _room(self, prepared: Prepared, chosen: CaptionOptions) -> int:
         """Return how many tokens may be written: the decoder has a place for each token but the last."""
         room = self.family.longest - prepared.length + 1
@@ -172,28 +163,6 @@ class Captioner:
                 "Shorten the prompt.",
             )
         return min(chosen.max_tokens, room)
-
-    def _stopping(self, prepared: Prepared, pictures: int, watch: Watch) -> Callable[..., Tensor]:
-        """Return what `generate` asks after each token: it stops what was cancelled, and tells of steps."""
-        import torch
-
-        written = 0
-        last_step = time.monotonic()
-
-        def stop(tokens: Tensor, scores: Any, **unused: Any) -> Tensor:
-            nonlocal written, last_step
-            watch.raise_if_all_cancelled()
-            written += 1
-            rows_each = tokens.shape[0] // pictures
-            if rows_each == 1 and time.monotonic() - last_step >= STEP_S:
-                last_step = time.monotonic()
-                texts = self._decoded([[*prepared.opening, *row] for row in tokens[:, -written:].tolist()])
-                for place, text in enumerate(texts):
-                    watch.step(place, text)
-            cancelled = [watch.cancelled(place) for place in range(pictures)]
-            return torch.tensor(cancelled, device=tokens.device).repeat_interleave(rows_each)
-
-        return stop
 
     def _caption(self, prepared: Prepared, tokens: list[int], judged: _Judged, attention: F32 | None) -> Caption:
         """Put one caption together from its tokens (T,), how they were judged, and attention (T, h, w)."""
@@ -234,6 +203,9 @@ class Captioner:
             unknown = ", ".join(word for word, tokens in read if tokenizer.unk_token_id in tokens)
             notes.append(f"the prompt has words that this model does not know: {unknown}")
         return tuple(notes)
+
+    def _so_far(self, prepared: Prepared, rows: list[list[int]]) -> list[str]:
+        return self._decoded([[*prepared.opening, *row] for row in rows])
 
     def _decoded(self, captions: list[list[int]]) -> list[str]:
         return [text.strip() for text in self.family.tokenizer.batch_decode(captions, skip_special_tokens=True)]

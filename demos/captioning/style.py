@@ -16,7 +16,6 @@ RULES = """
 .captioning label:not([style]) { background: none; font-style: italic; }
 .captioning label small { display: block; font-size: .8rem; font-style: normal; }
 .captioning-hint { font-size: .9rem; line-height: 1.3; margin: .3rem 0 0; color: var(--body-text-color-subdued); }
-.captioning-notes { font-size: .9rem; margin-top: .6rem; color: var(--body-text-color-subdued); }
 .captioning-candidates { margin-top: .6rem; }
 .captioning input:checked + label { outline: 2px solid var(--primary-500); }
 .captioning input:focus-visible + label { outline: 3px dashed var(--primary-500); }

@@ -14,6 +14,7 @@ from demos.captioning import DEMO
 from demos.captioning.options import CaptionOptions, CaptionRequest
 from demos.captioning.pipeline import Caption, Captions, Word
 from hub import guard, inputs, ui
+from hub.draw import notes_html
 from hub.options import checked, specs
 from hub.pictures import data_uri, shrunk, spotlight
 from hub.runtime import Hub, Outcome
@@ -201,12 +202,6 @@ def candidates_html(captions: Captions) -> str:
     )
     head = "<tr><th>Candidates</th><th>log-probability</th><th>per token</th></tr>"
     return f'<table class="lectern-card captioning-candidates">{head}{rows}</table>'
-
-
-def notes_html(notes: Sequence[str], limits: str) -> str:
-    """Say what was done to the input and to the caption, and what the model cannot do."""
-    lines = "".join(f"<p>Note: {escape(note)}.</p>" for note in notes)
-    return f'<div class="captioning-notes">{lines}<p>Limits: {escape(limits)}</p></div>'
 
 
 def details_html(captions: Captions) -> str:

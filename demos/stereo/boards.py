@@ -40,7 +40,7 @@ def draw_boards(hub: Hub, text: Component, left: Component, right: Component) ->
             rows = gr.Number(6, label="Inner corners down", precision=0, min_width=100)
             square_mm = gr.Number(25, label="Square, mm", min_width=100)
         button = gr.Button("Calibrate", size="sm", elem_id="stereo-calibrate")
-        told = gr.HTML(elem_classes="stereo-notes", elem_id="stereo-boards-result")
+        told = gr.HTML(elem_classes="lectern-notes", elem_id="stereo-boards-result")
         rectify = gr.Button("Rectify the pair above with this calibration", size="sm", elem_id="stereo-rectify")
 
     def calibrate(left_files: Any, right_files: Any, across: Any, down: Any, side_mm: Any) -> tuple[str, str]:

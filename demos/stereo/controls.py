@@ -186,7 +186,7 @@ class CalibrationControls:
                 elem_id="stereo-calibration-file",
             )
             self.text.render()
-            self.kind = gr.HTML(elem_classes="stereo-notes")
+            self.kind = gr.HTML(elem_classes="lectern-notes")
             draw_boards(hub, self.text, left, right)
         for box in boxes:
             take_as_sent(box)

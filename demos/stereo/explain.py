@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 
 from demos.stereo.geometry import depth_error
@@ -11,12 +11,6 @@ from demos.stereo.measurement import Measurement
 from demos.stereo.options import MatchOptions
 
 DEPTHS_M = (0.5, 1.0, 2.0, 4.0, 8.0)
-
-
-def notes_html(notes: Sequence[str], limits: str) -> str:
-    """Say what was done to the input, what to beware of, and what the method cannot do."""
-    lines = "".join(f"<p>Note: {escape(note.rstrip('.'))}.</p>" for note in notes)
-    return f'<div class="stereo-notes">{lines}<p>Limits: {escape(limits)}</p></div>'
 
 
 def explained_html(measurement: Measurement, scale: Scale, options: MatchOptions) -> str:

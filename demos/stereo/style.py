@@ -6,7 +6,7 @@ BLINK_S = 1.6  # both pictures once: well below the three flashes a second of WC
 MOST_MAPS = 4
 
 RULES = f"""
-.stereo, .stereo-maps, .stereo-cloud, .stereo-notes {{ font-size: .95rem; }}
+.stereo, .stereo-maps, .stereo-cloud {{ font-size: .95rem; }}
 .stereo-choice {{ display: flex; flex-wrap: wrap; gap: .3rem; margin: .2rem 0 .5rem; }}
 .stereo-choice input {{ position: absolute; opacity: 0; pointer-events: none; }}
 .stereo-choice span {{ display: inline-block; padding: .15rem .7rem; border-radius: 1rem; cursor: pointer;
@@ -16,7 +16,7 @@ RULES = f"""
 
 .stereo figure, .stereo-maps figure, .stereo-cloud figure {{ margin: 0; }}
 .stereo figcaption, .stereo-maps figcaption, .stereo-cloud figcaption, .stereo-readout, .stereo-empty,
-.stereo-notes, .stereo-cloud p {{ font-size: .9rem; color: var(--body-text-color-subdued); margin: .25rem 0; }}
+.stereo-cloud p {{ font-size: .9rem; color: var(--body-text-color-subdued); margin: .25rem 0; }}
 .stereo-stage {{ display: grid; gap: .5rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 15rem), 1fr)); }}
 .stereo-stage:has(.stereo-blank) {{ grid-template-columns: 1fr; }}
 .stereo-frame {{ position: relative; overflow: hidden; border-radius: .4rem; }}

@@ -12,7 +12,7 @@ from demos.stereo import DEMO, EXAMPLES
 from demos.stereo.asking import asked
 from demos.stereo.controls import CalibrationControls, Marks
 from demos.stereo.draw import viewer_html
-from demos.stereo.explain import explained_html, notes_html
+from demos.stereo.explain import explained_html
 from demos.stereo.exports import Cloud, cloud_of, write_disparity_png, write_pfm, write_ply
 from demos.stereo.lengths import scale_of
 from demos.stereo.maps import maps_html
@@ -24,6 +24,7 @@ from demos.stereo.preview import preview_html
 from demos.stereo.viewer import SCRIPT
 from demos.stereo.wording import summary
 from hub import inputs, ui
+from hub.draw import notes_html
 from hub.files import answer_file, result_path
 from hub.options import specs
 from hub.runtime import Hub, Outcome

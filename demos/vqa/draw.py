@@ -12,6 +12,7 @@ from demos.vqa.answers import Answer, Answers, Box
 from demos.vqa.battery import is_right, truth
 from demos.vqa.options import QuestionRequest
 from hub.cards import ModelCard
+from hub.draw import notes_html
 from hub.pictures import data_uri, shrunk, spotlight
 
 SHOWN_PX = 560  # a picture under its map
@@ -93,12 +94,6 @@ def boxes_svg(boxes: Sequence[Box]) -> str:
         for box in drawn
     )
     return f'<svg viewBox="0 0 1 1" preserveAspectRatio="none" aria-hidden="true">{rects}</svg>'
-
-
-def notes_html(notes: Sequence[str], limits: str) -> str:
-    """Say what was done to the input and to the answer, and what the model cannot do."""
-    lines = "".join(f"<p>Note: {escape(note.rstrip('.'))}.</p>" for note in notes)
-    return f'<div class="vqa-notes">{lines}<p>Limits: {escape(limits)}</p></div>'
 
 
 def truth_html(answer: str, request: QuestionRequest) -> str:

@@ -27,7 +27,6 @@ CSS = """
 .vqa-stage rect { fill: hsl(175 80% 35% / .08); stroke: hsl(175 80% 30%); stroke-width: 1px;
   vector-effect: non-scaling-stroke; }
 .vqa-stage rect.found { fill: hsl(35 100% 50% / .45); stroke: hsl(20 100% 40%); stroke-width: 2px; }
-.vqa-notes { font-size: .9rem; margin-top: .6rem; color: var(--body-text-color-subdued); overflow-wrap: anywhere; }
 .vqa-truth { overflow-wrap: anywhere; }
 .vqa-truth summary { cursor: pointer; color: var(--body-text-color-subdued); }
 .vqa-battery { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start; margin-top: .5rem;

@@ -18,7 +18,7 @@ import pytest
 import torch
 from PIL import Image
 
-from demos.captioning import DEMO, pipeline
+from demos.captioning import DEMO
 from demos.captioning.options import CaptionOptions, CaptionRequest
 from demos.captioning.pipeline import Captioner, Captions
 from hub import options
@@ -352,7 +352,7 @@ def test_a_cancelled_request_leaves_its_neighbour_s_caption_alone(captioners: di
 def test_greedy_decoding_tells_what_it_has_so_far(
     captioners: dict[str, Captioner], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "STEP_S", 0.0)
+    monkeypatch.setattr("hub.writing.STEP_S", 0.0)
     for family in FAMILIES:
         chosen = replace(SHORT, prompt="a picture of")
         item = Item(CaptionRequest(PICTURES[0], chosen), CancelToken())

@@ -492,7 +492,7 @@ def test_a_cancelled_request_leaves_its_neighbour_s_answer_alone(answerers: dict
 def test_a_chat_model_tells_what_it_has_so_far(
     answerers: dict[str, Answerer], monkeypatch: pytest.MonkeyPatch, family: str
 ) -> None:
-    monkeypatch.setattr(writing, "STEP_S", 0.0)
+    monkeypatch.setattr("hub.writing.STEP_S", 0.0)
     item = Item(QuestionRequest(PICTURES[0], replace(SHORT, max_tokens=8)), CancelToken())
     (answers,) = answerers[family]([item.request], Watch([item]))
     updates = [item.updates.get() for _ in range(item.updates.qsize())]

@@ -274,7 +274,7 @@ def test_a_text_that_the_model_ends_itself_is_complete(answerers: dict[str, Answ
 def test_the_text_grows_on_the_page_while_it_is_written(
     answerers: dict[str, Answerer], family: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("demos.vqa.families.writing.STEP_S", 0.0)
+    monkeypatch.setattr("hub.writing.STEP_S", 0.0)
     request = QuestionRequest(PAGE, replace(SHORT, answers=1))
     item = Item(request, CancelToken())
     (answers,) = answerers[family]([request], Watch([item]))

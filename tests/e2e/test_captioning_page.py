@@ -113,8 +113,8 @@ def test_a_prompt_with_an_unknown_word_is_remarked_upon_below_the_caption(page: 
     upload(page, CAT)
     page.get_by_label("Prompt").fill("a zebra on")
     run(page)
-    expect(page.locator(".captioning-notes")).to_be_visible()
-    expect(page.locator(".captioning-notes")).to_contain_text("words that this model does not know: zebra")
+    expect(page.locator(".lectern-notes").first).to_be_visible()
+    expect(page.locator(".lectern-notes").first).to_contain_text("words that this model does not know: zebra")
 
 
 def test_several_captions_are_listed_below_the_first(page: Page) -> None:
@@ -341,7 +341,7 @@ def test_text_stands_out_from_its_background(page: Page, app: RunningApp, theme:
         "a word": WORDS,
         "a word's probability": f"{WORDS} small",
         "the hint": ".captioning-hint",
-        "the notes": ".captioning-notes p",
+        "the notes": ".lectern-notes p",
     }.items():
         shown = page.locator(selector).filter(visible=True)
         assert shown.count(), name

@@ -224,7 +224,7 @@ def test_text_stands_out_from_its_background(page: Page, app: RunningApp, theme:
         "a caption": ".stereo-maps figcaption",
         "a tick": ".stereo-ticks span",
         "the legend": ".stereo-legend li",
-        "the notes": ".stereo-notes p",
+        "the notes": ".lectern-notes p",
         "the cloud's line": ".stereo-cloud p",
     }.items():
         shown = page.locator(selector).filter(visible=True)

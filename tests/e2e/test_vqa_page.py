@@ -217,7 +217,7 @@ def test_text_stands_out_and_no_request_leaves_this_machine(
         "a hint": ".vqa-hint",
         "an answer": ".vqa-answer",
         "a percentage": ".vqa-percent",
-        "the notes": ".vqa-notes p",
+        "the notes": ".lectern-notes p",
         "the truth": ".vqa-truth summary, .vqa-truth p",
         "a cell": ".vqa-table td, .vqa-table th",
         "small print": ".vqa-table small",

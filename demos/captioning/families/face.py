@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
 F32 = NDArray[np.float32]
 
-LOCAL = {"local_files_only": True}
-SAFE_WEIGHTS = {**LOCAL, "use_safetensors": True}
-
 
 @dataclass(frozen=True)
 class Prepared:

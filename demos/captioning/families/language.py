@@ -8,18 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from demos.captioning.families.face import (
-    F32,
-    LOCAL,
-    SAFE_WEIGHTS,
-    Prepared,
-    Reread,
-    end_tokens,
-    prompt_tokens,
-    repeated,
-)
+from demos.captioning.families.face import F32, Prepared, Reread, end_tokens, prompt_tokens, repeated
 from hub import chat
 from hub.chat import Asked, Chat
+from hub.weights import LOCAL, SAFE_WEIGHTS
 
 if TYPE_CHECKING:
     import torch

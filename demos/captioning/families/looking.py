@@ -11,8 +11,6 @@ from PIL import Image
 
 from demos.captioning.families.face import (
     F32,
-    LOCAL,
-    SAFE_WEIGHTS,
     Prepared,
     Reread,
     end_tokens,
@@ -21,6 +19,7 @@ from demos.captioning.families.face import (
     same_rows,
     shifted,
 )
+from hub.weights import LOCAL, SAFE_WEIGHTS
 
 if TYPE_CHECKING:
     import torch

@@ -21,13 +21,13 @@ from PIL import Image
 
 from demos.stereo.families.dense import OpenCvDense
 from demos.stereo.families.holes import described
-from demos.stereo.families.sparse import LOCAL, SAFE_WEIGHTS
 from demos.stereo.geometry import depth_from_disparity, disparity_from_depth
 from demos.stereo.matching import F32, Matched, Pair
 from demos.stereo.measurement import VALID
 from demos.stereo.options import MatchOptions
 from hub.batch import Watch
 from hub.errors import InvalidInput
+from hub.weights import LOCAL, SAFE_WEIGHTS
 
 if TYPE_CHECKING:
     import torch

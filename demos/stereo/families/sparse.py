@@ -22,6 +22,7 @@ from demos.stereo.matching import F32, U8, Matched, Pair
 from demos.stereo.options import MatchOptions
 from demos.stereo.search_range import SearchRange, chosen_range
 from hub.batch import Watch
+from hub.weights import LOCAL, SAFE_WEIGHTS
 
 if TYPE_CHECKING:
     import torch
@@ -31,8 +32,6 @@ MOST_KEYPOINTS = 4000
 LEAST_CONTRAST = 0.02  # half of OpenCV's, for pale and plain pictures
 EPIPOLAR_PX = 1.5  # how far off its row a partner may lie
 LEAST_SCORE = 0.2  # of the learned matchers: the threshold of their makers' examples
-LOCAL = {"local_files_only": True}
-SAFE_WEIGHTS = {**LOCAL, "use_safetensors": True}
 
 
 class Sift:

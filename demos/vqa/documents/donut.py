@@ -9,18 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from demos.vqa.answers import Answer, Answers
 from demos.vqa.documents.writing import Scribe, Seen
-from demos.vqa.families.face import (
-    LOCAL,
-    SAFE_WEIGHTS,
-    refuse_control_tokens,
-    refuse_longer,
-    refuse_other_scripts,
-    refuse_wordless,
-    unweighted,
-)
+from demos.vqa.families.face import refuse_longer, refuse_other_scripts, refuse_wordless, unweighted
 from demos.vqa.options import QuestionRequest
 from hub.batch import Watch
 from hub.memo import Memo, fingerprint
+from hub.weights import LOCAL, SAFE_WEIGHTS
+from hub.writing import refuse_control_tokens
 
 if TYPE_CHECKING:
     import torch
@@ -66,7 +60,7 @@ class Donut:
     def _opening(self, question: str) -> list[int]:
         refuse_wordless(question)
         refuse_other_scripts(question)
-        refuse_control_tokens(question, self.tokenizer)
+        refuse_control_tokens(question, "question", self.tokenizer)
         opening: list[int] = self.tokenizer(PROMPT.format(question=question), add_special_tokens=False).input_ids
         refuse_longer(len(opening), self.longest - ROOM)
         return opening

@@ -19,17 +19,11 @@ from numpy.typing import NDArray
 
 from demos.vqa.answers import Answer, Answers, Box
 from demos.vqa.documents.reading import Page, Reader, marked
-from demos.vqa.families.face import (
-    LOCAL,
-    SAFE_WEIGHTS,
-    refuse_control_tokens,
-    refuse_longer,
-    refuse_other_scripts,
-    refuse_wordless,
-    unweighted,
-)
+from demos.vqa.families.face import refuse_longer, refuse_other_scripts, refuse_wordless, unweighted
 from demos.vqa.options import QuestionRequest
 from hub.batch import Watch
+from hub.weights import LOCAL, SAFE_WEIGHTS
+from hub.writing import refuse_control_tokens
 
 if TYPE_CHECKING:
     import torch
@@ -79,7 +73,7 @@ class LayoutLM:
     def _refuse(self, question: str) -> None:
         refuse_wordless(question)
         refuse_other_scripts(question)
-        refuse_control_tokens(question, self.tokenizer)
+        refuse_control_tokens(question, "question", self.tokenizer)
         asked = self.tokenizer(question.split(), is_split_into_words=True, add_special_tokens=False).input_ids
         refuse_longer(len(asked), min(LONGEST_QUESTION, self.longest // 2))
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from demos.vqa.answers import Answer, Answers
 from demos.vqa.documents.search import keywords, tokens
 from demos.vqa.documents.writing import Scribe, Seen
-from demos.vqa.families.face import LOCAL, SAFE_WEIGHTS, refuse_wordless, unweighted
+from demos.vqa.families.face import refuse_wordless, unweighted
 from demos.vqa.options import QuestionRequest
 from hub.batch import Watch
 from hub.memo import Memo, fingerprint
+from hub.weights import LOCAL, SAFE_WEIGHTS
 
 if TYPE_CHECKING:
     import torch

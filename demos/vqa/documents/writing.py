@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from demos.vqa.families.writing import lengths, search, stopping
+from demos.vqa.families.writing import lengths, search
 from hub.batch import Watch
+from hub.writing import stopping
 
 if TYPE_CHECKING:
     from torch import Tensor

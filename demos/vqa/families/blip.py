@@ -18,9 +18,6 @@ from demos.vqa.answers import Answers, QuestionWord
 from demos.vqa.families import writing
 from demos.vqa.families.face import (
     F32,
-    LOCAL,
-    SAFE_WEIGHTS,
-    refuse_control_tokens,
     refuse_longer,
     refuse_other_scripts,
     refuse_wordless,
@@ -32,6 +29,8 @@ from demos.vqa.families.occlusion import Mattered, effort, occlusion
 from demos.vqa.options import QuestionRequest
 from hub.batch import Watch
 from hub.memo import Memo
+from hub.weights import LOCAL, SAFE_WEIGHTS
+from hub.writing import refuse_control_tokens, stopping
 
 if TYPE_CHECKING:
     import torch
@@ -129,7 +128,7 @@ class Blip:
     def _refuse(self, question: str) -> None:
         refuse_wordless(question)
         refuse_other_scripts(question)
-        refuse_control_tokens(question, self.tokenizer)
+        refuse_control_tokens(question, "question", self.tokenizer)
         refuse_longer(len(self.tokenizer(question).input_ids), self.text.max_position_embeddings)
 
     def _encode(self, pictures: list[Image.Image]) -> Tensor:
@@ -168,7 +167,7 @@ class Blip:
             pad_token_id=self.text.pad_token_id,
             encoder_hidden_states=read.states,
             encoder_attention_mask=read.mask,
-            stopping_criteria=[writing.stopping(range(rows), decode, watch)],
+            stopping_criteria=[stopping(range(rows), decode, watch)],
             **writing.search(answers, min(max_new_tokens, self.text.max_position_embeddings)),
         )
         return written[:, 1:]

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 F32 = NDArray[np.float32]
 
-LOCAL = {"local_files_only": True}
-SAFE_WEIGHTS = {**LOCAL, "use_safetensors": True}
-
 
 class Family(Protocol):
     """The face of every family."""
@@ -66,18 +63,6 @@ def refuse_other_scripts(question: str) -> None:
                 f"This model reads English only; the question has the letter {character}.",
                 "Ask in English, or choose Qwen3-VL, which reads many languages.",
             )
-
-
-def refuse_control_tokens(question: str, tokenizer: Any) -> None:
-    """Refuse a question that spells one of the model's control tokens, such as its placeholder for the picture.
-
-    Raises:
-        InvalidInput: names the token.
-    """
-    control = {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
-    for token in sorted(control | set(tokenizer.all_special_tokens)):
-        if token in question:
-            raise InvalidInput(f"The question holds {token}, which is a command to this model.", "Leave it out.")
 
 
 def refuse_longer(tokens: int, longest: int) -> None:

@@ -11,22 +11,15 @@ from PIL import Image
 
 from demos.vqa.answers import Answers
 from demos.vqa.families import writing
-from demos.vqa.families.face import (
-    LOCAL,
-    SAFE_WEIGHTS,
-    refuse_control_tokens,
-    refuse_longer,
-    refuse_other_scripts,
-    refuse_wordless,
-    remembered,
-    unweighted,
-)
+from demos.vqa.families.face import refuse_longer, refuse_other_scripts, refuse_wordless, remembered, unweighted
 from demos.vqa.families.occlusion import Mattered, effort, occlusion
 from demos.vqa.options import QuestionRequest
 from hub import chat
 from hub.batch import Watch
 from hub.chat import Asked
 from hub.memo import Memo
+from hub.weights import LOCAL, SAFE_WEIGHTS
+from hub.writing import refuse_control_tokens, stopping
 
 if TYPE_CHECKING:
     import torch
@@ -104,7 +97,7 @@ class Writer:
         room = self._room(asked)
         tokens = self.reader.write(
             asked,
-            stopping_criteria=[writing.stopping(range(len(requests)), self._texts, watch)],
+            stopping_criteria=[stopping(range(len(requests)), self._texts, watch)],
             **writing.search(each, min(chosen.max_tokens, room)),
         )
         watch.raise_if_all_cancelled()
@@ -144,7 +137,7 @@ class Writer:
         refuse_wordless(question)
         if self.manner.english_only:
             refuse_other_scripts(question)
-        refuse_control_tokens(question, self.tokenizer)
+        refuse_control_tokens(question, "question", self.tokenizer)
 
     def _ask(self, pictures: Sequence[Image.Image], questions: Sequence[str]) -> Asked:
         return self.reader.ask(pictures, [self.manner.prompt.format(question) for question in questions])

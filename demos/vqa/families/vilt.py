@@ -10,20 +10,13 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from demos.vqa.answers import Answer, Answers
-from demos.vqa.families.face import (
-    LOCAL,
-    SAFE_WEIGHTS,
-    refuse_control_tokens,
-    refuse_longer,
-    refuse_other_scripts,
-    refuse_wordless,
-    unknown_words,
-    weighted,
-)
+from demos.vqa.families.face import refuse_longer, refuse_other_scripts, refuse_wordless, unknown_words, weighted
 from demos.vqa.families.occlusion import Mattered, effort, occlusion
 from demos.vqa.options import QuestionRequest
 from hub.batch import Watch
 from hub.errors import InvalidInput
+from hub.weights import LOCAL, SAFE_WEIGHTS
+from hub.writing import refuse_control_tokens
 
 if TYPE_CHECKING:
     import torch
@@ -108,7 +101,7 @@ class Vilt:
         question = request.options.question
         refuse_wordless(question)
         refuse_other_scripts(question)
-        refuse_control_tokens(question, self.tokenizer)
+        refuse_control_tokens(question, "question", self.tokenizer)
         refuse_longer(len(self.tokenizer(question).input_ids), self.model.config.max_position_embeddings)
         short, long = sorted(request.image.size)
         reader = self.processor.image_processor

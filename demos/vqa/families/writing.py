@@ -7,18 +7,14 @@ it. Without a length penalty beam search ranks by the same product.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from demos.vqa.answers import Answer
-from hub.batch import Watch
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-STEP_S = 0.25  # least time between two texts so far sent to the page
 
 
 @dataclass(frozen=True)
@@ -44,36 +40,6 @@ def search(answers: int, max_new_tokens: int) -> dict[str, Any]:
     if answers == 1:
         return arguments
     return {**arguments, "num_return_sequences": answers, "length_penalty": 0.0, "early_stopping": False}
-
-
-def stopping(
-    places: Sequence[int], decode: Callable[[list[list[int]]], list[str]], watch: Watch
-) -> Callable[..., Tensor]:
-    """Return what `generate` asks after each token: it stops what was cancelled, and tells what is written so far.
-
-    Args:
-        places: the requests of the watch that are answered, in the order of `generate`'s rows.
-        decode: turns lists of tokens into texts.
-        watch: hears of the text so far, where there is one candidate a question, and knows who has left.
-    """
-    import torch
-
-    written = 0
-    last_step = time.monotonic()
-
-    def stop(tokens: Tensor, scores: Any, **unused: Any) -> Tensor:
-        nonlocal written, last_step
-        watch.raise_if_all_cancelled()
-        written += 1
-        rows_each = tokens.shape[0] // len(places)
-        if rows_each == 1 and time.monotonic() - last_step >= STEP_S:
-            last_step = time.monotonic()
-            for place, text in zip(places, decode(tokens[:, -written:].tolist()), strict=True):
-                watch.step(place, text)
-        gone = [watch.cancelled(places[row // rows_each]) for row in range(tokens.shape[0])]
-        return torch.tensor(gone, device=tokens.device)
-
-    return stop
 
 
 def lengths(tokens: Tensor, ends: Collection[int]) -> tuple[list[int], list[bool]]:
