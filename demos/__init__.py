@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from hub.demo import Demo
-from hub.device import missing
+from hub.device import missing, missing_libraries
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +40,13 @@ def discover() -> tuple[tuple[Demo, ...], tuple[Broken, ...]]:
             log.warning("demo %s is off", module.name, exc_info=error)
         else:
             absent = missing(demo.needs)
+            unloadable = missing_libraries(demo.libraries)
             if absent:
                 broken.append(Broken(demo.title, f"Not installed: {', '.join(absent)}.", INSTALL_PYTHON))
+            elif unloadable:
+                broken.append(
+                    Broken(demo.title, f"System libraries are missing: {', '.join(unloadable)}.", INSTALL_SYSTEM)
+                )
             else:
                 demos.append(demo)
     return tuple(sorted(demos, key=lambda demo: demo.order)), tuple(broken)

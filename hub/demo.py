@@ -54,6 +54,7 @@ class Demo:
     examples: tuple[dict[str, Any], ...]  # inputs of the endpoint; files as paths
     exercises: tuple[str, ...]  # "Try this", in Markdown
     needs: tuple[str, ...] = ()  # modules that must be installed
+    libraries: tuple[str, ...] = ()  # shared libraries of the system that these modules load, on Linux
     css: str = ""  # rules for the demo's own HTML
     receives: tuple[str, ...] = ()  # kinds of files other tabs may send here (see hub.exchange), e.g. "ply"
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,3 +72,16 @@ def memory_budget(device: Device, memory_gb: float | None, held: int) -> int:
 def missing(packages: tuple[str, ...]) -> tuple[str, ...]:
     """Return those of `packages` (module names) that are not installed, without importing any."""
     return tuple(package for package in packages if importlib.util.find_spec(package) is None)
+
+
+def missing_libraries(libraries: tuple[str, ...]) -> tuple[str, ...]:
+    """Return those of `libraries` (shared objects of the system, such as "libGL.so.1") that Linux cannot load."""
+    return tuple(name for name in libraries if sys.platform == "linux" and not _loads(name))
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True

@@ -119,6 +119,23 @@ def test_a_missing_system_library_is_installed_by_the_system(
     assert blind.action == "sudo apt-get install $(cat packages.txt)"
 
 
+def test_a_demo_whose_system_libraries_are_missing_says_what_to_install_and_leaves_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "unrendered.py").write_text(
+        "from dataclasses import replace\n"
+        "from demos import captioning\n"
+        "DEMO = replace(captioning.DEMO, title='Unrendered', libraries=('libc.so.6', 'libnobodyhas.so.1'))\n"
+    )
+    monkeypatch.setattr(demos, "__path__", [*demos.__path__, str(tmp_path)])
+    monkeypatch.setattr("sys.platform", "linux")
+    working, (unrendered,) = demos.discover()
+    assert "captioning" in {demo.slug for demo in working}
+    assert unrendered.name == "Unrendered"
+    assert unrendered.reason == "System libraries are missing: libnobodyhas.so.1."
+    assert unrendered.action == "sudo apt-get install $(cat packages.txt)"
+
+
 def test_a_demo_whose_needs_are_not_installed_is_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "wanting.py").write_text(
         "from dataclasses import replace\n"
