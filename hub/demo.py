@@ -56,6 +56,8 @@ class Demo:
     needs: tuple[str, ...] = ()  # modules that must be installed
     libraries: tuple[str, ...] = ()  # shared libraries of the system that these modules load, on Linux
     css: str = ""  # rules for the demo's own HTML
+    assets: Path | None = None  # a folder of scripts and the like that browsers fetch (see hub.files.address)
+    warm: Callable[[], None] | None = None  # called once in the background after a start: slow imports, processes
     receives: tuple[str, ...] = ()  # kinds of files other tabs may send here (see hub.exchange), e.g. "ply"
 
     def card_of(self, source: str) -> ModelCard:

@@ -52,9 +52,17 @@ def session_of(browser: gr.Request | None) -> str:
     return getattr(browser, "session_hash", None) or "local"
 
 
-def name_parameters(function: Callable[..., Any], names: Sequence[str]) -> None:
-    """Give a function of (request, *values) named parameters, which is what clients and the API page see."""
+def name_parameters(function: Callable[..., Any], names: Sequence[str], *, optional: bool = False) -> None:
+    """Give a function of (request, *values) named parameters, which is what clients and the API page see.
+
+    Args:
+        function: to be given them.
+        names: of the values.
+        optional: whether a client may leave out those whose component has no initial value, too.
+    """
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     browser = inspect.Parameter("browser", kind, annotation=gr.Request)
-    function.__signature__ = inspect.Signature([browser, *(inspect.Parameter(name, kind) for name in names)])  # type: ignore[attr-defined]
+    default = None if optional else inspect.Parameter.empty
+    values = [inspect.Parameter(name, kind, default=default) for name in names]
+    function.__signature__ = inspect.Signature([browser, *values])  # type: ignore[attr-defined]
     function.__annotations__ = {"browser": gr.Request}

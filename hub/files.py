@@ -1,12 +1,14 @@
-"""Files that a run made, as part of an endpoint's JSON answer: Gradio serves them, and its clients download them."""
+"""Files that Gradio serves: those that a run made, also as part of an endpoint's JSON answer, and demos' own assets."""
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from gradio.data_classes import FileData
+from gradio.route_utils import API_PREFIX
 
 from hub.settings import Settings
 
@@ -23,3 +25,8 @@ def answer_file(path: Path) -> dict[str, Any]:
     """Describe a file for a JSON answer, so that it is served and downloaded like the output of a file component."""
     described: dict[str, Any] = FileData(path=str(path), orig_name=path.name).model_dump()
     return described
+
+
+def address(path: Path) -> str:
+    """Return where browsers fetch a result or an asset (`Demo.assets`), relative to the address of the page."""
+    return f"{API_PREFIX.lstrip('/')}/file={quote(path.as_posix())}"

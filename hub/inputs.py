@@ -6,6 +6,7 @@ page and the API get the same clear messages.
 
 from __future__ import annotations
 
+from abc import ABCMeta
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,43 +20,22 @@ from hub.options import Spec, specs
 MOST_SLIDER_STEPS = 10_000  # a longer range, such as a seed's, gets a box to type in
 
 
-def picture_input(label: str = "Picture", **kwargs: Any) -> gr.Image:
-    """Draw a picture input that hands over the path of the uploaded file as it came.
+def _kind_of(component: type[Component], **methods: Any) -> type[Any]:
+    """Return a class of component with some methods of our own.
 
-    Gradio would open and convert it first; here `hub.guard.picture` is the only code that decodes what a user sent,
-    so that every bad file gets the same clear message. (Set on the object: for a subclass Gradio writes a stub file
-    beside the source.)
+    A class and not methods set on an object: whenever an event updates a component, also the click on an example,
+    Gradio makes it anew from its class and arguments for that browser session. It is made past Gradio's metaclass,
+    which would write a stub file beside this source.
     """
-    image = gr.Image(
-        label=label,
-        type="filepath",
-        image_mode=None,
-        format="png",  # keeps text chunks, where pictures carry how they were made
-        sources=["upload", "webcam", "clipboard"],
-        buttons=["fullscreen"],
-        **kwargs,
-    )
-    refuse_links(image)
-
-    def uploaded_path(payload: Any) -> Any:
-        return None if payload is None else str(payload.path or "")
-
-    image.preprocess = uploaded_path  # type: ignore[method-assign]
-    # What "Use via API" shows; Gradio's own example is a link.
-    image.example_payload = lambda: {"path": "picture.png", "meta": {"_type": "gradio.FileData"}}  # type: ignore[method-assign]
-    return image
+    methods |= {"__module__": component.__module__, "__doc__": component.__doc__}
+    return ABCMeta.__new__(type(component), component.__name__, (component,), methods)
 
 
-def refuse_links(component: Component) -> None:
-    """Make a file component take uploads only: by default Gradio's server would fetch any address a client names."""
-    keep_upload = component.async_move_resource_to_block_cache
-
-    async def upload_only(place: Any) -> str | None:
-        if str(place).strip().lower().startswith(("http://", "https://")):
-            raise gr.Error("Upload the file itself; links are not followed.", print_exception=False)
-        return await keep_upload(place)
-
-    component.async_move_resource_to_block_cache = upload_only  # type: ignore[assignment,method-assign]
+async def _upload_only(self: Component, place: Any) -> str | None:
+    """Take uploads only: by default Gradio's server would fetch any address that a client names."""
+    if str(place).strip().lower().startswith(("http://", "https://")):
+        raise gr.Error("Upload the file itself; links are not followed.", print_exception=False)
+    return await Component.async_move_resource_to_block_cache(self, place)
 
 
 @dataclass(frozen=True)
@@ -64,6 +44,44 @@ class SentFile:
 
     path: Path
     name: str
+
+
+def _uploaded_path(self: Component, payload: Any) -> Any:
+    return None if payload is None else str(payload.path or "")
+
+
+def _sent_files(self: Component, payload: Any) -> tuple[SentFile, ...]:
+    listed = getattr(payload, "root", payload) or ()
+    files = listed if isinstance(listed, list | tuple) else (listed,)
+    return tuple(SentFile(Path(one.path), one.orig_name or Path(one.path).name) for one in files)
+
+
+_Picture = _kind_of(
+    gr.Image,
+    preprocess=_uploaded_path,
+    async_move_resource_to_block_cache=_upload_only,
+    # What "Use via API" shows; Gradio's own example is a link.
+    example_payload=lambda self: {"path": "picture.png", "meta": {"_type": "gradio.FileData"}},
+)
+_Files = _kind_of(gr.File, preprocess=_sent_files, async_move_resource_to_block_cache=_upload_only)
+
+
+def picture_input(label: str = "Picture", **kwargs: Any) -> gr.Image:
+    """Draw a picture input that hands over the path of the uploaded file as it came.
+
+    Gradio would open and convert it first; here `hub.guard.picture` is the only code that decodes what a user sent,
+    so that every bad file gets the same clear message.
+    """
+    image: gr.Image = _Picture(
+        label=label,
+        type="filepath",
+        image_mode=None,
+        format="png",  # keeps text chunks, where pictures carry how they were made
+        sources=["upload", "webcam", "clipboard"],
+        buttons=["fullscreen"],
+        **kwargs,
+    )
+    return image
 
 
 def file_input(label: str, file_types: Sequence[str], *, several: bool = False, **kwargs: Any) -> gr.File:
@@ -75,15 +93,8 @@ def file_input(label: str, file_types: Sequence[str], *, several: bool = False, 
         several: whether more than one file may be sent.
         kwargs: passed on to `gr.File`.
     """
-    file = gr.File(label=label, file_types=list(file_types), file_count="multiple" if several else "single", **kwargs)
-    refuse_links(file)
-
-    def sent_files(payload: Any) -> tuple[SentFile, ...]:
-        listed = getattr(payload, "root", payload) or ()
-        files = listed if isinstance(listed, list | tuple) else (listed,)
-        return tuple(SentFile(Path(one.path), one.orig_name or Path(one.path).name) for one in files)
-
-    file.preprocess = sent_files  # type: ignore[method-assign,assignment]
+    count = "multiple" if several else "single"
+    file: gr.File = _Files(label=label, file_types=list(file_types), file_count=count, **kwargs)
     return file
 
 

@@ -46,7 +46,7 @@ class Absent(Protocol):
 def build(hub: Hub, demos: Sequence[Demo], broken: Sequence[Absent] = ()) -> gr.Blocks:
     """Lay out the page. Imports no model library and loads no model."""
     os.environ["GRADIO_TEMP_DIR"] = str(hub.settings.make_temp_dir())
-    gr.set_static_paths(ASSETS_DIR / "examples")
+    gr.set_static_paths([ASSETS_DIR / "examples", *(demo.assets for demo in demos if demo.assets)])
     with gr.Blocks(title="Lectern", analytics_enabled=False, delete_cache=DELETE_CACHE_S) as page:
         gr.HTML(
             '<div class="lectern-head"><h1>Lectern</h1>'
@@ -101,7 +101,7 @@ def launch(page: gr.Blocks, hub: Hub, demos: Sequence[Demo], *, block: bool = Tr
         ) from error
     print(f"Lectern is ready at {address}", flush=True)
     if settings.warm:
-        hub.prepare(demos[0] if demos else None)
+        hub.prepare(demos[0] if demos else None, [demo.warm for demo in demos if demo.warm is not None])
     if block:
         page.block_thread()
     return address

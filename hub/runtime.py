@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -190,27 +190,36 @@ class Hub:
                 return update
         raise AssertionError("a run ended without an outcome")
 
-    def prepare(self, first: Demo | None) -> None:
-        """In the background: import torch, find out what this machine can do, and load the first tab's model."""
-        threading.Thread(target=self._prepare, args=(first,), name="prepare", daemon=True).start()
+    def prepare(self, first: Demo | None, others: Sequence[Callable[[], None]] = ()) -> None:
+        """In the background: import torch, find out what this machine can do, and load the first tab's model.
+
+        Args:
+            first: the demo of the first tab.
+            others: what other demos want done before their first run, one after the other.
+        """
+        threading.Thread(target=self._prepare, args=(first, others), name="prepare", daemon=True).start()
         threading.Thread(target=self._sweep_forever, name="sweep", daemon=True).start()
 
-    def _prepare(self, first: Demo | None) -> None:
-        try:
-            on_cuda = self.device.name != "cpu"
-            if first is None:
-                return
-            hub_cards = [card for card in first.models if not card.embedded]
-            if self.settings.models == "auto" and on_cuda and hub_cards:
-                self._hub_ready = weights.is_cached(hub_cards[0]) or weights.hub_reachable()
-            card = self.default_card(first)
-            if card.embedded or weights.is_cached(card):  # a download is started by a person, never by a start-up
-                with self.lease(first, card, CancelToken(), lambda text, fraction: None):
-                    log.info("%s is ready on %s", card.label, self.device.label)
-        except UserError as error:
-            log.warning("warm-up: %s", error)
-        except Exception:
-            log.exception("warm-up failed; the first run will try again")
+    def _prepare(self, first: Demo | None, others: Sequence[Callable[[], None]]) -> None:
+        for warm in (lambda: self._load_first(first), *others):
+            try:
+                warm()
+            except UserError as error:
+                log.warning("warm-up: %s", error)
+            except Exception:
+                log.exception("warm-up failed; the first run will try again")
+
+    def _load_first(self, first: Demo | None) -> None:
+        on_cuda = self.device.name != "cpu"
+        if first is None:
+            return
+        hub_cards = [card for card in first.models if not card.embedded]
+        if self.settings.models == "auto" and on_cuda and hub_cards:
+            self._hub_ready = weights.is_cached(hub_cards[0]) or weights.hub_reachable()
+        card = self.default_card(first)
+        if card.embedded or weights.is_cached(card):  # a download is started by a person, never by a start-up
+            with self.lease(first, card, CancelToken(), lambda text, fraction: None):
+                log.info("%s is ready on %s", card.label, self.device.label)
 
     def _sweep_forever(self) -> None:
         ticker = threading.Event()

@@ -58,7 +58,7 @@ class Settings(BaseSettings):
     batch_window_ms: FiniteFloat = Field(
         default=30.0, ge=0, le=1000, description="How long a batch waits for neighbours when others are about."
     )
-    max_upload_mb: FiniteFloat = Field(default=20.0, gt=0, description="Largest file a user may send.")
+    max_upload_mb: FiniteFloat = Field(default=100.0, gt=0, description="Largest file a user may send.")
     max_megapixels: FiniteFloat = Field(default=50.0, gt=0, description="Largest picture a user may send.")
     temp_dir: Path = Field(
         default=Path(tempfile.gettempdir()) / OWN_FOLDER, description="Where uploads and results live; emptied by age."

@@ -159,6 +159,7 @@ class Tab:
         draw_step: Callable[[Any], str] | None = None,
         also_run_on: Sequence[Any] = (),
         refine_on: Sequence[Any] = (),
+        optional: bool = False,
     ) -> None:
         """Connect Run, Stop, the examples and the API endpoint.
 
@@ -171,6 +172,8 @@ class Tab:
             also_run_on: further listeners that start a run, for example a textbox's `submit`.
             refine_on: listeners that start a run about what is shown, for example a click on the result: it stays on
                 the page until the new one takes its place.
+            optional: whether a client of the endpoint may leave out any file or picture, because one of several will
+                do; `request` says what is missing.
         """
         handler = self._run_handler(list(inputs), request, draw, draw_step)
         refine = self._run_handler(list(inputs), request, draw, draw_step, keep=True)
@@ -195,7 +198,7 @@ class Tab:
         self.stop_button.click(
             self._stop, None, self.status, queue=False, api_visibility="private", show_progress="hidden"
         )
-        self._connect_endpoint(inputs, request, answer)
+        self._connect_endpoint(inputs, request, answer, optional)
 
     def connect_many(
         self,
@@ -276,9 +279,12 @@ class Tab:
         """Draw a button for every other tab that receives files of `kind`; `file` holds this result's file."""
         current().offer(self.demo, kind, file)
 
-    def receive(self, kind: str, file: Component) -> None:
-        """Let other tabs send files of `kind` into the input `file`; the demo lists the kind in `receives`."""
-        current().receive(self.demo, kind, file)
+    def receive(self, kind: str, file: Component) -> Callable[..., Any]:
+        """Let other tabs send files of `kind` into the input `file`; the demo lists the kind in `receives`.
+
+        Returns the listener to an arrival, for `connect`'s `also_run_on`.
+        """
+        return current().receive(self.demo, kind, file)
 
     def forget_result_on(self, change: Callable[..., Any], by_user: Sequence[Callable[..., Any]]) -> None:
         """Take the shown result off the page, and drop the run, when the input they belong to is gone.
@@ -339,10 +345,11 @@ class Tab:
         # Asked again at every visit: the page may be up before the hub knows what this machine can do.
         gr.on(None, lambda: self.hub.default_card(self.demo).key, None, self.model, **quiet)
         if self.group is not None:
-            self.group.input(self._of_group, self.group, self.model, **quiet)
+            self.group.input(self.models_of, self.group, self.model, **quiet)
         self.model.change(lambda key: card_html(self.demo.card(key)), self.model, about, **quiet)
 
-    def _of_group(self, group: str) -> gr.Dropdown:
+    def models_of(self, group: str) -> gr.Dropdown:
+        """Return the update of the picker `model` that lists the models of a group and chooses its first."""
         labels = self._labels(group)
         if not labels:
             raise gr.Error("There is no such kind of model.", print_exception=False)
@@ -415,6 +422,7 @@ class Tab:
         inputs: dict[str, Component],
         request: Callable[..., Request],
         answer: Callable[[Outcome, Any], dict[str, Any]],
+        optional: bool,
     ) -> None:
         def endpoint(browser: gr.Request, *values: Any) -> dict[str, Any]:
             with told_to_user():
@@ -424,7 +432,7 @@ class Tab:
                 outcome = self.hub.run(session_of(browser), self.demo, card, wanted)
                 return {**answer(outcome, wanted), "code": outcome.code, "run": outcome.run.as_dict()}
 
-        name_parameters(endpoint, [*inputs, "model"])
+        name_parameters(endpoint, [*inputs, "model"], optional=optional)
         trigger = gr.Button(visible=False)
         model_event(
             self.hub,

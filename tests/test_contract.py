@@ -94,7 +94,8 @@ def test_the_code_of_a_run_gives_its_result_outside_lectern(demo: Demo, client: 
     (tmp_path / "assets").symlink_to(ROOT / "assets")
     for name, value in example.items():
         if is_file(value):
-            shutil.copy(ROOT / value, tmp_path / file_name(name))
+            shutil.copy(ROOT / value, tmp_path / file_name(name))  # what the code calls a picture
+            shutil.copy(ROOT / value, tmp_path)  # other files keep their own name
     (tmp_path / "code.py").write_text(answer.pop("code"), encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "code.py"],

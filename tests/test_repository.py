@@ -26,10 +26,10 @@ TOOLS = {
 }
 
 # Pinned because a library the app imports runs on it.
-ENGINES = {"onnxruntime": "rapidocr's, which takes one of several"}
+ENGINES = {"onnxruntime": "rapidocr's, which takes one of several", "lazrs": "laspy's, for compressed scans"}
 
 # What takes seconds to import, and must wait until the page is up.
-HEAVY = {"torch", "transformers", "diffusers", "open3d", "cv2", "onnxruntime", "rapidocr"}
+HEAVY = {"torch", "transformers", "diffusers", "open3d", "cv2", "onnxruntime", "rapidocr", "assimp_py", "laspy"}
 
 MODEL_FILE_LIMIT = 10 * 2**20  # bytes: what Spaces and git take without LFS
 

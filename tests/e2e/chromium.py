@@ -34,6 +34,15 @@ def find_chromium() -> str | None:
     return None
 
 
+def open_tab(page: Page, title: str) -> None:
+    """Open a demo's tab; on a phone, where not all have room, Gradio keeps the others in a menu."""
+    tab = page.get_by_role("tab", name=title)
+    if not tab.count():
+        page.get_by_label("More tabs").click()
+        tab = page.locator(".overflow-dropdown").get_by_text(title)
+    tab.click()
+
+
 def opened(context: BrowserContext, url: str) -> Page:
     """Open the page in a tab of its own and wait until it is drawn."""
     page = context.new_page()

@@ -53,9 +53,17 @@ def test_a_demo_that_receives_the_kind_gets_a_button_in_the_one_that_offers_it(h
     assert buttons(drawn) == ["Send to Taker"]
     event = handing_over(drawn)
     assert event.outputs[0].label == "Cloud"
-    file, tabs = event.fn("cloud.ply")
+    file, tabs, _ = event.fn("cloud.ply")
     assert (file, tabs.selected) == ("cloud.ply", "taker")
     assert event.fn((SentFile(Path("/uploads/a.ply"), "a.ply"),))[0] == "/uploads/a.ply"
+
+
+def test_every_arrival_is_an_event_of_its_own_that_the_receiver_can_run_on(hub: Hub) -> None:
+    event = handing_over(page(hub, receives=("ply",)))
+    arrived = event.outputs[2]
+    assert isinstance(arrived, gr.State)
+    numbers = [arrived.value, *(event.fn("cloud.ply")[2] for _ in range(3))]
+    assert len(set(numbers)) == 4
 
 
 def test_nothing_to_send_is_said(hub: Hub) -> None:

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import pytest
 from gradio.data_classes import FileData, ListFiles
 
-from hub import options
+from hub import inputs, options
 from hub.inputs import SentFile, controls, file_input, picture_input
 
 
@@ -32,6 +34,23 @@ def test_a_single_file_comes_as_a_tuple_of_one() -> None:
     assert single.preprocess(FileData(path="/uploads/t.csv", orig_name="t.csv")) == (
         SentFile(Path("/uploads/t.csv"), "t.csv"),
     )
+
+
+@pytest.mark.parametrize("draw", [picture_input, lambda: file_input("Cloud", [".ply"])])
+def test_an_input_that_gradio_makes_anew_still_hands_over_what_came_and_follows_no_link(draw: Any) -> None:
+    """As it does for a browser session once an example was clicked or the component was updated."""
+    drawn = draw()
+    again = drawn.__class__(**drawn.constructor_args)
+    sent = FileData(path="/uploads/a", orig_name="my a")
+    assert again.preprocess(sent) == drawn.preprocess(sent)
+    assert again.get_block_name() == drawn.get_block_name() == type(drawn).__mro__[1].__name__.lower()
+    for link in ("https://example.com/a.ply", " HTTP://169.254.169.254/"):
+        with pytest.raises(gr.Error, match="links are not followed"):
+            asyncio.run(again.async_move_resource_to_block_cache(link))
+
+
+def test_no_stub_is_written_beside_the_source() -> None:
+    assert not list(Path(inputs.__file__).parent.glob("*.pyi"))
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ def hub(tmp_path: Path) -> Hub:
 def test_nothing_that_could_leak_is_on(hub: Hub) -> None:
     options = launch_options(hub, ())
     assert options["allowed_paths"] == []
-    assert options["max_file_size"] == 20_000_000
+    assert options["max_file_size"] == 100_000_000
     for name in ("run_history", "enable_monitoring", "show_error", "share", "ssr_mode", "pwa"):
         assert options[name] is False
     page = build(hub, ())

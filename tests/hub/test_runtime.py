@@ -356,6 +356,17 @@ def test_the_warm_up_loads_the_first_tab_and_a_failing_one_is_only_logged(
     make().hub.prepare(None)
 
 
+def test_what_other_tabs_want_done_before_their_first_run_is_done_even_if_one_of_them_fails(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = make(models="embedded")
+    done = threading.Event()
+    world.hub.prepare(world.demo, [lambda: print(1 // 0), done.set])
+    wait_until(done.is_set)
+    assert "warm-up failed" in caplog.text
+    assert world.hub.pool.resident() == ("Toy",)
+
+
 def test_the_hub_is_made_without_importing_torch() -> None:
     script = (
         "import sys; from hub.runtime import Hub; from hub.settings import Settings; hub = Hub(Settings()); "
