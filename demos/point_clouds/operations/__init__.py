@@ -1,0 +1,1 @@
+"""The operations on a cloud: each module declares its own; `registry` gathers them."""
