@@ -39,7 +39,7 @@ from tests.e2e.chromium import DESKTOP, FLAGS, find_chromium
 ROUNDS = 3
 TURNING_S = 6.0
 HEIGHT_PX = 512  # of every viewer
-PATIENCE_MS = 180_000
+PATIENCE_MS = 300_000
 LARGE = 10_000  # a call that draws as many vertices draws the cloud, not a frame around it
 
 # Counts pictures: after every animation frame in which the cloud was drawn, wait until it really is.
@@ -129,6 +129,13 @@ def bench_cloud() -> Cloud:
 # The pages
 
 
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves files and prints nothing."""
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
 @contextmanager
 def gradio_page(fill: Callable[[Path], Any]) -> Iterator[str]:
     """Serve a page of one component; yields its address."""
@@ -175,7 +182,7 @@ def three_page(cloud: Cloud, build: Path) -> Iterator[str]:
         (Path(temp) / "index.html").write_text(page, encoding="utf-8")
         (Path(temp) / "points.bin").write_bytes(cloud.points.astype("<f4").tobytes() + cloud.colours.tobytes())
         (Path(temp) / "three").symlink_to(build.resolve())
-        server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=temp))
+        server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=temp))
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
@@ -207,8 +214,8 @@ def measure(browser: Browser, url: str) -> Measured:
     while time.perf_counter() - started < TURNING_S:
         turned += 1
         page.mouse.move(x + 120 * math.sin(turned / 9), y + 60 * math.sin(turned / 13))
-    rate = page.evaluate("pictures.length") / (time.perf_counter() - started)
     drawn = page.evaluate("Number(document.querySelector('[data-drawn]')?.dataset.drawn ?? 0)")
+    rate = page.evaluate("pictures.length") / (time.perf_counter() - started)
     context.close()
     return Measured(first_s, rate, frozenset(hosts - {""}), drawn or MOST_POINTS)
 
@@ -251,7 +258,8 @@ def main() -> None:
         f"Viewers of point clouds: {MOST_POINTS:,} points in Chromium without a graphics card",
         [row(name, rounds) for name, rounds in results.items()],
         f"Chromium {version}, WebGL in software (SwiftShader), window {DESKTOP['width']} x {DESKTOP['height']}. Median "
-        f"(and range) of {ROUNDS} openings of each, in turns; {TURNING_S:.0f} s of turning by the mouse.",
+        f"(and range) of {ROUNDS} openings of each, in turns; {TURNING_S:.0f} s of turning by the mouse. Lectern draws "
+        "fewer points while a cloud moves where it must to stay smooth, and all of them when it rests.",
     )
 
 

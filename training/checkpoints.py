@@ -30,10 +30,14 @@ def write_checksums(folder: Path) -> None:
     Raises:
         ValueError: a file is over `LIMIT_BYTES`.
     """
-    files = sorted(path for path in folder.iterdir() if path.name not in ("README.md", "SHA256SUMS"))
+    files = sorted(
+        path for path in folder.rglob("*") if path.is_file() and path.name not in ("README.md", "SHA256SUMS")
+    )
     for path in files:
         path.chmod(0o644)  # safetensors makes its files their owner's alone
         if path.stat().st_size > LIMIT_BYTES:
             raise ValueError(f"expected files of at most {LIMIT_BYTES} bytes, got {path} of {path.stat().st_size}")
-    lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in files]
+    lines = [
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder).as_posix()}\n" for path in files
+    ]
     (folder / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")

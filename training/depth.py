@@ -275,7 +275,7 @@ class Trainer:
         """Learn from one batch; return its losses, of levels and of slopes."""
         device = self.options.device
         batch = Batch(batch.pixels.to(device), batch.depth_m.to(device), batch.weights.to(device))
-        with torch.autocast(device, torch.bfloat16, enabled=_bfloat16_is_quick(device)):
+        with torch.autocast(device, torch.bfloat16, enabled=bfloat16_is_quick(device)):
             pixels = batch.pixels.to(memory_format=torch.channels_last)
             predicted_m = self.model(pixel_values=pixels).predicted_depth
         level, slope = losses(predicted_m.float(), batch)
@@ -333,7 +333,7 @@ def _in_single_precision(layer: nn.Conv2d, inputs: tuple[Tensor], _output: Tenso
 
 
 @cache
-def _bfloat16_is_quick(device: str) -> bool:
+def bfloat16_is_quick(device: str) -> bool:
     """bfloat16 halves the time where the hardware multiplies it, and doubles it on a CPU that does not."""
     return device != "cpu" or torch.cpu._is_avx512_bf16_supported()
 

@@ -11,9 +11,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from training import grade_captioner, grade_depth, grade_vqa
+from training import grade_captioner, grade_depth, grade_diffusion, grade_keywords, grade_vqa
 
-GRADERS = {"captioner": grade_captioner, "depth": grade_depth, "vqa": grade_vqa}
+GRADERS = {
+    "captioner": grade_captioner,
+    "depth": grade_depth,
+    "diffusion": grade_diffusion,
+    "keywords": grade_keywords,
+    "vqa": grade_vqa,
+}
 
 
 def main() -> None:

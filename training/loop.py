@@ -125,7 +125,7 @@ class Trainer(ABC):
     def _step(self) -> list[float]:
         """Learn from one batch of each process; return this one's losses."""
         device = self._options.device
-        quick = torch.autocast(device, torch.bfloat16, enabled=_bfloat16_is_quick(device))
+        quick = torch.autocast(device, torch.bfloat16, enabled=bfloat16_is_quick(device))
         with quick:
             losses = self.losses()
         self.model.zero_grad()
@@ -196,7 +196,7 @@ class Trainer(ABC):
 
 
 @cache
-def _bfloat16_is_quick(device: str) -> bool:
+def bfloat16_is_quick(device: str) -> bool:
     """bfloat16 halves the time where the hardware multiplies it, and doubles it on a CPU that does not."""
     return device != "cpu" or torch.cpu._is_avx512_bf16_supported()
 

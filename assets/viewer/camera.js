@@ -5,9 +5,9 @@
  * y away, z up) lies in it as the chosen upward direction says, so that front, side and top mean the same for all clouds.
  */
 
-export const FIELD_OF_VIEW = (40 * Math.PI) / 180; // across the shorter side of the picture
+const FIELD_OF_VIEW = (40 * Math.PI) / 180; // across the shorter side of the picture
 
-const FILLED = 0.84; // of the picture by the cloud at first: the axes need room for their numbers
+const FILLED = 0.9; // of the picture by the cloud at first: the axes need room for their numbers
 const FITTING_ROUNDS = 6; // each brings it nearer by a factor; the last changes less than a pixel
 
 // Columns: the canonical x, y and z in world coordinates. "-y" is the frame of a camera: x right, y down, z ahead.
@@ -18,7 +18,7 @@ const FRAMES = {
 };
 
 // Azimuth and elevation in degrees.
-export const VIEWS = { start: [30, 25], top: [0, 90], front: [0, 0], side: [90, 0] };
+export const VIEWS = { start: [30, 30], top: [0, 90], front: [0, 0], side: [90, 0] };
 
 export function dot(a, b) {
   return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
@@ -26,12 +26,12 @@ export function dot(a, b) {
 
 export class Camera {
   /**
-   * @param {number[]} low lowest coordinates of the cloud, whose middle is at 0.
-   * @param {number[]} high highest ones.
+   * @param {number[][]} places what is to be seen at first, in world coordinates: some of the cloud's points, the axes.
+   * @param {number} radius of the sphere about the middle that holds them.
    */
-  constructor(low, high) {
-    this.corners = [0, 1, 2, 3, 4, 5, 6, 7].map(corner => low.map((value, k) => (corner & (1 << k) ? high[k] : value)));
-    this.radius = Math.hypot(...high) || 1;
+  constructor(places, radius) {
+    this.places = places;
+    this.radius = radius || 1;
     this.up = "z";
     this.look("start");
   }
@@ -42,13 +42,13 @@ export class Camera {
     this.distance = null;
   }
 
-  /** Choose target and distance such that the cloud's extents fill a picture of this size. */
+  /** Choose target and distance such that the cloud fills a picture of this size. */
   fit(width, height) {
     this.target = [0, 0, 0];
     this.distance = this.radius / Math.sin(FIELD_OF_VIEW / 2); // all of it is in the picture, usually with much room
     for (let round = 0; round < FITTING_ROUNDS; round++) {
       const projection = this.projection(width, height);
-      const seen = this.corners.map(corner => project(projection, corner));
+      const seen = this.places.map(place => project(projection, place));
       const ends = [0, 1].map(k => [Math.min(...seen.map(place => place[k])), Math.max(...seen.map(place => place[k]))]);
       const [across, down] = ends.map(([least, most]) => most - least);
       this.pan(width / 2 - (ends[0][0] + ends[0][1]) / 2, height / 2 - (ends[1][0] + ends[1][1]) / 2, width, height);

@@ -8,6 +8,7 @@
 import { project } from "./camera.js";
 
 const CREASE = Math.cos((35 * Math.PI) / 180); // faces that meet at a larger angle keep their edge
+const SAMPLED = 3000; // points that the camera is fitted to
 const REACH_PX = 7; // how far from a point a click may be
 
 /** Fetch and parse a data file. */
@@ -30,6 +31,14 @@ export async function fetchCloud(address, signal) {
   };
   if (triangles) cloud.normals = cornerNormals(cloud);
   return cloud;
+}
+
+/** Some of its points, evenly chosen, which tell the camera where the cloud is. */
+export function sample({ positions, points }) {
+  const step = Math.ceil(points / SAMPLED);
+  const places = [];
+  for (let n = 0; n < points; n += step) places.push([...positions.subarray(3 * n, 3 * n + 3)]);
+  return places;
 }
 
 /** A unit vector for each corner of each triangle, (M, 9): smooth over gentle bends, the face's own at a crease. */

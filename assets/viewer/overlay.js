@@ -48,21 +48,22 @@ export class Overlay {
     [this.ink, this.paper] = [style.color, style.getPropertyValue("--cloud-paper")];
     const brightness = this.ink.match(/\d+/g).slice(0, 3).reduce((sum, channel) => sum + Number(channel), 0);
     this.colours = brightness > 384 ? ON_DARK : ON_LIGHT;
-    if (shown.axes) this.axes();
     if (shown.names) for (const shape of cloud.shapes) this[shape.kind](shape);
+    if (shown.axes) this.axes();
     this.picks(picks);
   }
 
   /** Axes along three edges of the cloud's extents, with numbers in the user's coordinates. */
   axes() {
     const { low, high, offset, unit } = this.cloud;
+    const [start, ...ends] = axisEnds(this.cloud);
     const step = niceStep(Math.max(...high.map((value, k) => value - low[k])) / TICKS);
     const decimals = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
     for (const axis of [0, 1, 2]) {
       const at = value => low.map((lowest, k) => (k === axis ? value : lowest));
       const colour = this.colours.axes[axis];
-      this.line(at(low[axis]), at(high[axis]), colour, 1.5);
-      this.word(at(high[axis]), `${"xyz"[axis]}${unit && `, ${unit}`}`, colour, 14, "600 ");
+      this.line(start, ends[axis], colour, 1.5);
+      this.word(ends[axis], `${"xyz"[axis]}${unit && `, ${unit}`}`, colour, 14, "600 ");
       const first = Math.ceil((low[axis] + offset[axis]) / step);
       for (let tick = first; tick * step <= high[axis] + offset[axis]; tick++) {
         const place = at(tick * step - offset[axis]);
@@ -86,8 +87,9 @@ export class Overlay {
 
   plane({ outline, name }) {
     outline.forEach((place, k) => this.line(place, outline[(k + 1) % outline.length], this.colours.plane, 2));
-    const middle = [0, 1, 2].map(k => outline.reduce((sum, place) => sum + place[k], 0) / (outline.length || 1));
-    if (outline.length) this.word(middle, name, this.colours.plane, 0, "600 ");
+    const distance = place => project(this.projection, place)[2];
+    const nearest = outline.reduce((best, place) => (distance(place) < distance(best) ? place : best), outline[0]);
+    if (nearest) this.word(nearest, name, this.colours.plane, -22, "600 "); // below it: what stands on the plane is above
   }
 
   segment({ start, end, name }) {
@@ -170,6 +172,11 @@ export class Overlay {
     context.fillStyle = colour;
     context.fillText(text, u, v - above);
   }
+}
+
+/** Where the axes start, and where x, y and z end: corners of the cloud's extents. */
+export function axisEnds({ low, high }) {
+  return [low, ...[0, 1, 2].map(axis => low.map((lowest, k) => (k === axis ? high[k] : lowest)))];
 }
 
 /** The 1, 2 or 5 times a power of ten that is next to `length`. */

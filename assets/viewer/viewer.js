@@ -6,14 +6,14 @@
  */
 
 import { Camera, VIEWS } from "./camera.js";
-import { fetchCloud, pick } from "./cloud.js";
+import { fetchCloud, pick, sample } from "./cloud.js";
 import { followGestures } from "./gestures.js";
-import { Overlay } from "./overlay.js";
+import { axisEnds, Overlay } from "./overlay.js";
 import { Raster } from "./raster.js";
 
 const MOST_PIXELS = 1.3e6; // drawn at once: sharper screens get larger pixels
 const SMOOTH_MS = 25; // a picture may take this long while the cloud moves
-const LEAST_EFFORT = 0.1; // share of the points that is always drawn
+const LEAST_EFFORT = 0.25; // share of the points that is always drawn
 
 const viewers = new WeakMap(); // by the element they are in
 
@@ -61,8 +61,8 @@ class Viewer {
       return;
     }
     if (this.ending.signal.aborted) return;
-    const { low, high } = this.cloud;
-    this.camera = new Camera(low, high);
+    const { high } = this.cloud;
+    this.camera = new Camera([...sample(this.cloud), ...axisEnds(this.cloud)], Math.hypot(...high));
     this.camera.up = this.given.up;
     if (this.before?.camera && this.before.given.up === this.given.up) {
       const { azimuth, elevation, up } = this.before.camera; // a step was added: go on looking from the same side
@@ -242,5 +242,5 @@ class Viewer {
 
 /** The size of points, in CSS pixels, that closes most gaps between them where each has `area` pixels of the picture. */
 function autoSize(area) {
-  return Math.round(Math.min(Math.max(1.5 * Math.sqrt(area), 2), 5));
+  return Math.round(Math.min(Math.max(2.2 * Math.sqrt(area), 2), 5));
 }

@@ -75,8 +75,8 @@ def example(
 
 
 EXAMPLES = {
-    "Scan of a table": example("table-scan.ply"),
     "Things on a table": example("table-scan.ply", steps='[{"op": "planes"}, {"op": "clusters"}]'),
+    "Scan of a table": example("table-scan.ply"),
     "Two views to bring together": example("view-1.ply", "view-2.ply", steps='[{"op": "register"}]'),
     "Vase, a mesh in millimetres": example("vase.obj", steps='[{"op": "box"}, {"op": "volume"}]', unit="mm"),
     "Houses from the air": example("town.laz", steps='[{"op": "colour"}]', unit="m"),

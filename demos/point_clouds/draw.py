@@ -68,7 +68,7 @@ def summary_html(processed: Processed) -> str:
 
 def place_of(point: F64) -> str:
     """Spell a point's coordinates in the file's frame, to a thousandth where they are small."""
-    return ", ".join(f"{float(value):,.3f}".rstrip("0").rstrip(".") for value in point)
+    return ", ".join(f"{round(float(value), 3) + 0.0:,.3f}".rstrip("0").rstrip(".") for value in point)
 
 
 def history_html(processed: Processed) -> str:

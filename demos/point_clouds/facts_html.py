@@ -11,7 +11,7 @@ DIGITS = 4  # significant: beyond what scans are good for, short enough to read 
 MATRIX_SIDE = 4
 POWERS = {"surface": "²", "area": "²", "volume": "³"}
 ACRONYMS = ("rmse", "rms", "icp")
-TINY = 1e-4  # what is smaller is written with an exponent, and in two digits
+TINY, NOTHING = 1e-4, 1e-5  # what is smaller is written with an exponent; or, in tables, as 0
 UNIT_NAMES = {"m": "metres", "cm": "centimetres", "mm": "millimetres", "in": "inches"}
 MOST_ROWS = 60  # of a table on the page; the CSV has them all
 
@@ -114,7 +114,7 @@ def table_html(title: str, rows: Sequence[Mapping[str, Any]]) -> str:
     columns = list(dict.fromkeys(name for row in rows for name in row))
     head = "".join(f"<th>{escape(words(name))}</th>" for name in columns)
     body = "".join(
-        "<tr>" + "".join(f"<td>{escape(shown(row.get(name)))}</td>" for name in columns) + "</tr>"
+        "<tr>" + "".join(f"<td>{escape(cell(row.get(name)))}</td>" for name in columns) + "</tr>"
         for row in rows[:MOST_ROWS]
     )
     more = len(rows) - MOST_ROWS
@@ -125,9 +125,20 @@ def table_html(title: str, rows: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
+def cell(value: Any) -> str:
+    """Spell a value in a table, where an exponent would be hard to compare with what is above and below.
+
+    >>> cell(-5.2e-07), cell(3.3e-05), cell(0.5)
+    ('0', '0.00003', '0.5')
+    """
+    if isinstance(value, float) and 0 < abs(value) < TINY:
+        return f"{value:.5f}" if abs(value) >= NOTHING else "0"
+    return shown(value)
+
+
 def matrix_html(title: str, rows: Sequence[Sequence[Any]]) -> str:
     """Draw a transform as the matrix it is."""
-    body = "".join("<tr>" + "".join(f"<td>{escape(shown(value))}</td>" for value in row) + "</tr>" for row in rows)
+    body = "".join("<tr>" + "".join(f"<td>{escape(cell(value))}</td>" for value in row) + "</tr>" for row in rows)
     return (
         f'<div class="clouds-scroll"><table class="clouds-table clouds-matrix"><caption>{escape(title)}</caption>'
         f"{body}</table></div>"

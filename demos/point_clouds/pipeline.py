@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from demos.point_clouds import script
+from demos.point_clouds.apart import APART, takes_long
 from demos.point_clouds.cloud import F32, Cloud
 from demos.point_clouds.operations.operation import Changed, Context, no_second_cloud
 from demos.point_clouds.operations.registry import MOVING, REGISTRY
@@ -46,6 +47,7 @@ class Start:
     picture_facts: dict[str, Any] = field(default_factory=dict)
     depth_m: F32 | None = None
     notes: tuple[str, ...] = ()
+    truth: TruthReport | None = None  # of a picture's cloud; that of a file depends on the steps
 
     @property
     def nbytes(self) -> int:
@@ -89,7 +91,9 @@ class Clouds:
         other = self._other(request, start.cloud, watch)
         device = open3d_device(self.device)
         sent = _digest(request)
-        cloud, shapes, history = start.cloud, (), []  # type: Cloud, tuple[Shape, ...], list[StepReport]
+        cloud = start.cloud
+        shapes: tuple[Shape, ...] = ()
+        history: list[StepReport] = []
         for number, step in enumerate(request.steps, start=1):
             watch.raise_if_all_cancelled()
             title = REGISTRY[step.op].title
@@ -138,6 +142,7 @@ class Clouds:
         return self.memo.get(key, make, lambda start: start.nbytes)
 
     def _pictured(self, request: CloudRequest, watch: Watch) -> Start:
+        from demos.point_clouds import truth
         from demos.point_clouds.rgbd import rgbd_cloud
 
         started = time.perf_counter()
@@ -150,14 +155,20 @@ class Clouds:
             )
         else:
             made = self.estimator(request.picture, request.options, watch.raise_if_all_cancelled)
+        seconds = time.perf_counter() - started
+        known = None
+        if request.picture is not None:
+            seed = truth.known_picture(request.picture)
+            known = None if seed is None else truth.compare_picture(seed, request.picture.width, made.cloud)
         return Start(
             made.cloud,
             made.code,
-            "picture.png",
-            time.perf_counter() - started,
+            "picture.png" if request.picture is not None else "depth.png",
+            seconds,
             picture_facts=made.facts,
             depth_m=made.depth_m,
             notes=made.notes,
+            truth=known,
         )
 
     def _second(self, request: CloudRequest, watch: Watch) -> Start:
@@ -178,7 +189,7 @@ class Clouds:
         return other
 
     def _script(self, request: CloudRequest, start: Start, watch: Watch) -> str:
-        if request.other is None:
+        if request.other is None or not script.uses_other(request.steps):
             return script.write(start.code, request.steps, start.name)
         second = self._second(request, watch)
         return script.write(start.code, request.steps, start.name, second.code, second.name)
@@ -226,7 +237,10 @@ def _take(step: Step, number: int, cloud: Cloud, context: Context) -> Taken:
     operation = REGISTRY[step.op]
     started = time.perf_counter()
     try:
-        changed = operation.apply(cloud, step.options, context)
+        if takes_long(step, cloud):
+            changed = APART.apply(step, cloud, context)
+        else:
+            changed = operation.apply(cloud, step.options, context)
     except InvalidInput as error:
         raise InvalidInput(f"Step {number}, {operation.title}: {error.cause}", error.action) from error
     return Taken(changed, time.perf_counter() - started)
@@ -272,7 +286,7 @@ def _kind(shape: Shape) -> Hashable:
 def _truth(start: Start, cloud: Cloud, shapes: tuple[Shape, ...]) -> TruthReport | None:
     """Return what is true beside what was found, where the cloud is a New scene's."""
     if start.facts is None:
-        return None
+        return start.truth
     from demos.point_clouds import truth
 
     scan = truth.known(start.cloud, start.facts.comments)

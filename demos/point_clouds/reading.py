@@ -24,7 +24,7 @@ class CloudLimits:
     """The largest file that is read.
 
     Attributes:
-        points: of a larger cloud every so-manieth point is kept, and the notes say so; a larger mesh is refused.
+        points: of a larger cloud every k-th point is kept, and the notes say so; a larger mesh is refused.
         megabytes: of the file.
         process: what the reading process may use.
     """

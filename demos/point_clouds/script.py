@@ -113,12 +113,12 @@ def write(
     blocks = [REGISTRY[step.op].code(step.options) for step in steps]
     used = {name for block in blocks for name in _names("\n".join(block))[0]}
     start: list[str] = []
-    if other and "other" in used:
+    if other:
         given = "points_of(mesh)" if _kind(other) == "mesh" else "cloud"
         start.append(f"{_reading(other, other_name)}\nother, other_origin = {given}, origin")
     written = _Written(_kind(code))
     start.append(_reading(code, name))
-    if other and "other" in used:
+    if other:
         start.append("other = other.clone().translate(other_origin - origin)  # into the frame of the first")
     if "planes" in used:
         start.append("planes = []  # those found: normal and offset of each")
@@ -130,6 +130,11 @@ def write(
     body = "\n\n".join([*start, *written.parts])
     head = HEAD.format(name=_spelled(name), open3d=version("open3d"), numpy=version("numpy"))
     return "\n\n\n".join([head.rstrip("\n"), *_copied(body), body]) + "\n"
+
+
+def uses_other(steps: Sequence[Step]) -> bool:
+    """Tell whether any step needs the second cloud."""
+    return any("other" in _names("\n".join(REGISTRY[step.op].code(step.options)))[0] for step in steps)
 
 
 def _kind(code: Sequence[str]) -> str:

@@ -37,7 +37,7 @@ class Sources:
         """Draw the inputs."""
         self.tab = tab
         with gr.Column() as self._file_place:
-            self.file = file_input("3D file", ENDINGS, height=150, elem_id="clouds-file")
+            self.file = file_input("3D file", ENDINGS, height=120, elem_id="clouds-file")
         self.new_scene = gr.Button("New scene", size="sm", elem_id="clouds-new-scene")
         with gr.Accordion(PAIR_LABEL, open=False) as self._pictures_place, gr.Row():
             self.picture = picture_input("Picture", height=190, elem_id="clouds-picture", min_width=150)
@@ -45,8 +45,7 @@ class Sources:
                 self.depth = file_input(
                     "Depth: 16-bit PNG, TIFF or .npy", DEPTH_ENDINGS, height=190, elem_id="clouds-depth"
                 )
-        with gr.Accordion("A second cloud, to register or compare with", open=False):
-            self.other = file_input("Second 3D file", ENDINGS, height=120, elem_id="clouds-other")
+        self.other = file_input("Second 3D file", ENDINGS, render=False, height=120, elem_id="clouds-other")
         self.inputs: dict[str, Component] = {
             "file": self.file,
             "other": self.other,
@@ -78,6 +77,11 @@ class Sources:
         for part in (self.picture, self.depth):
             part.upload(None, None, self.file, js="() => null", **QUIET)
         self.arrivals: list[Any] = [rendered.success, arrived.success, uploaded.then]
+
+    def draw_second(self) -> None:
+        """Draw the input of the second cloud, folded away."""
+        with gr.Accordion("A second cloud, to register or compare with", open=False):
+            self.other.render()
 
     def draw_examples(self, sent: dict[str, Component]) -> list[Callable[..., Any]]:
         """Draw the examples of the chosen kind; return the listeners of those that the scaffold does not know."""

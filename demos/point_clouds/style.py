@@ -8,7 +8,9 @@ RULES = """
 .clouds-head { margin: .2rem 0 0; font-size: 1.05rem; }
 .clouds-empty, .clouds-more, .clouds-explanation, .clouds-hint { font-size: .9rem; margin: .25rem 0;
   color: var(--body-text-color-subdued); }
-.clouds-operation { padding: .2rem .8rem .8rem; }
+.clouds-operation { padding-left: .8rem; border-left: 4px solid var(--primary-600); }
+.clouds-explanation summary { cursor: pointer; }
+.clouds-explanation p { margin: .2rem 0; color: inherit; }
 .clouds-steps { margin: .3rem 0; padding-left: 1.6rem; list-style: decimal; }
 .clouds-steps li { margin: .15rem 0; }
 .clouds-steps small, .clouds-history small, .clouds-findings h4 small { color: var(--body-text-color-subdued);
@@ -38,6 +40,10 @@ RULES = """
 .clouds-table td { white-space: nowrap; }
 .clouds-rows td, .clouds-formats td, .clouds-file td { white-space: normal; }
 .clouds-history td:nth-child(2) { white-space: normal; min-width: 11rem; }
+@media (max-width: 760px) {
+  .clouds-table th, .clouds-table td { padding-right: .5rem; }
+  .clouds-history td:nth-child(2) { min-width: 6.5rem; }
+}
 .clouds-history summary { cursor: pointer; }
 .clouds-history details p { margin: .3rem 0; color: var(--body-text-color-subdued); }
 .clouds-findings h4, .clouds-truth h4 { margin: .8rem 0 .2rem; font-size: 1rem; }

@@ -53,8 +53,12 @@ def build(hub: Hub) -> None:
         with tab.options("Formats: what each can hold"):
             gr.HTML(formats_html())
         with tab.choices():
+            above, below = gr.Column(), gr.Column()
+        with below:
+            sources.draw_second()
             unit = inputs.controls(ReadOptions, names=["unit"])
-            sent = {**sources.inputs, "steps": editor.text, **unit, **reading, "save_as": saved.format}
+        sent = {**sources.inputs, "steps": editor.text, **unit, **reading, "save_as": saved.format}
+        with above:
             example_runs = sources.draw_examples(sent)
             editor.draw()
 

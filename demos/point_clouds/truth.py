@@ -89,9 +89,10 @@ class TruthReport:
             )
         if self.solids:
             own = sum(solid.cluster >= 0 for solid in self.solids)
-            said.append(
-                f"{own} of {len(self.solids)} solids are a cluster of their own, {self.strays} clusters are none."
-            )
+            said.append(f"{own} of {len(self.solids)} solids are a cluster of their own.")
+            if self.strays:
+                clusters = "1 cluster is" if self.strays == 1 else f"{self.strays} clusters are"
+                said.append(f"{clusters} no solid.")
         errors = [solid.error for solid in self.solids if solid.error is not None]
         if errors:
             said.append(f"Their dimensions are right to {100 * max(errors):.1f} %.")

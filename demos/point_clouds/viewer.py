@@ -19,7 +19,6 @@ from demos.point_clouds.cloud import Cloud
 from demos.point_clouds.operations.colouring import viridis
 from demos.point_clouds.payload import MOST_FACES, View, heights, pack, view_of
 from demos.point_clouds.shapes import Shape
-from hub.files import address
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets" / "viewer"
 UNIT_NAMES = {"m": "metres", "cm": "centimetres", "mm": "millimetres", "in": "inches"}
@@ -63,6 +62,8 @@ def viewer_html(
         up: which way is up at first, a key of `UPWARDS`; "-y" is the frame of a camera.
         values_name: what `cloud.values` are, with their unit, such as "Height, m".
     """
+    from hub.files import address  # here, because it brings Gradio, and the demo's face must not
+
     if not re.fullmatch(r"[\w-]+", key):
         raise ValueError(f"a viewer's key is letters, digits and hyphens, not {key!r}")
     view = view_of(cloud, up)

@@ -103,7 +103,7 @@ class Worker:
             path: of the file.
             name: what it is called in the code.
             key: of its format.
-            most_points: of more, every so-manieth is kept.
+            most_points: of more, every k-th is kept.
             limits: of the process.
             check: raises `Cancelled` when nobody wants the result any more; the process is then ended.
 
@@ -132,7 +132,9 @@ class Worker:
             process.stdin.write(json.dumps(request).encode() + b"\n")
             process.stdin.flush()
             deadline = time.monotonic() + limits.seconds
-            while not select.select([process.stdout], [], [], LOOK_EVERY_S)[0]:
+            answered = select.poll()  # (select itself knows no file numbers beyond 1023, which a busy server has)
+            answered.register(process.stdout)
+            while not answered.poll(LOOK_EVERY_S * 1000):
                 check()
                 if time.monotonic() > deadline:
                     raise _too_slow(limits)

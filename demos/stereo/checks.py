@@ -131,7 +131,7 @@ def check_pair(left: Image.Image, right: Image.Image, doffs_px: float = 0.0) -> 
     if len(kept) < FEWEST_MATCHES or agree.mean() < FEWEST_SHARE:
         return PairCheck(("textureless",), kept, float(agree.mean()))
 
-    limit = max(LOCATED_PX / scale, VERTICAL_SHARE * left.height)
+    limit = vertical_limit_px(*left.size)
     on_row = np.abs(matches[:, 3] - matches[:, 1]) <= EPIPOLAR_PX
     if _typical(kept) > FAR_OFF * limit and on_row.mean() >= FEWEST_SHARE:
         kept = (matches[on_row] + 0.5) / scale - 0.5  # a repeating pattern also agrees with itself, moved by a period
@@ -150,6 +150,11 @@ def check_pair(left: Image.Image, right: Image.Image, doffs_px: float = 0.0) -> 
         vertical_limit_px=limit,
         negative_share=wrong,
     )
+
+
+def vertical_limit_px(width_px: int, height_px: int) -> float:
+    """Return how far above or below each other partners of a rectified pair may lie, pixels."""
+    return max(LOCATED_PX, LOCATED_PX * width_px / CHECK_WIDTH_PX, VERTICAL_SHARE * height_px)
 
 
 def _typical(matches: F64) -> float:

@@ -95,20 +95,27 @@ def point_row(point: MeasuredPoint, number: int, scale: Scale, run: str, with_tr
         cells.append(f"{point.disparity_px:.2f}")
     else:
         cells.append(stacked(with_error(point.disparity_px, point.disparity_error_px)))
-    row = "".join(f"<td>{cell}</td>" for cell in cells)
+    labels = ("", "u, v", "disparity, px")
+    row = "".join(labelled(label, cell) for label, cell in zip(labels, cells, strict=True))
+    unit = f", {scale.unit}" if scale.unit else ""
     if point.position_m is None:
         row += f'<td colspan="3" class="stereo-reason">{escape(point.reason or "no partner")}</td>'
     else:
         errors = [None] * 3 if point.error_m is None else point.error_m
         row += "".join(
-            f"<td>{stacked(scale.number(float(length), None if error is None else float(error)))}</td>"
-            for length, error in zip(point.position_m, errors, strict=True)
+            labelled(f"{axis}{unit}", stacked(scale.number(float(length), None if error is None else float(error))))
+            for axis, length, error in zip("xyz", point.position_m, errors, strict=True)
         )
     if with_truth:
         true = point.true_position_m
-        row += f"<td>{'' if true is None else scale.number(float(true[2]))}</td>"
+        row += labelled(f"true z{unit}", "" if true is None else scale.number(float(true[2])))
     delete = f'<button type="button" class="stereo-delete" data-name="{name}" aria-label="delete {name}">✕</button>'
     return f'<tr data-point="{number}">{row}<td>{delete}</td></tr>'
+
+
+def labelled(label: str, cell: str) -> str:
+    """Draw a cell that names its column where the table is too narrow for a head."""
+    return f'<td data-label="{escape(label)}">{cell}</td>'
 
 
 def stacked(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from html import escape
 
+from demos.stereo.families.holes import described
 from demos.stereo.geometry import depth_error
 from demos.stereo.lengths import Scale
 from demos.stereo.measurement import Measurement
@@ -24,7 +25,7 @@ def explained_html(measurement: Measurement, scale: Scale, options: MatchOptions
         "of the viewing angle, and goes along with that of z. A distance's error bar takes both ends' errors along the "
         "line between them. Error bars are one standard deviation; they know of marking and matching, not of a wrong "
         "calibration, which would scale all lengths alike.</p>"
-        f"{reach_html(measurement, scale, options)}{figures_html('This run', measurement.facts)}"
+        f"{reach_html(measurement, scale, options)}{figures_html('This run', figures_of(measurement))}"
         f"{figures_html('Time', {name: f'{seconds * 1000:.0f} ms' for name, seconds in measurement.seconds.items()})}"
         "<p>Files: disparity.png holds 256 steps a pixel, 0 for none (KITTI's way); disparity.pfm holds the same as "
         "32-bit numbers, infinity for none (Middlebury's way); cloud.ply is in metres.</p>"
@@ -48,6 +49,11 @@ def reach_html(measurement: Measurement, scale: Scale, options: MatchOptions) ->
         '<table class="stereo-table stereo-reach"><tr><th>depth</th><th>disparity</th><th>error</th></tr>'
         f"{rows}</table>"
     )
+
+
+def figures_of(measurement: Measurement) -> dict[str, str]:
+    """Return the run's figures, with the shares of pixels that have a disparity, and that have none by reason."""
+    return measurement.facts if measurement.invalid is None else {**measurement.facts, **described(measurement.invalid)}
 
 
 def figures_html(title: str, figures: Mapping[str, str]) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import math
+import zlib
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -30,6 +33,8 @@ REASONS = {**INVALID_REASONS, AT_INFINITY: "at infinity: no shift"}
 BAD_PX = 1.0
 SPREAD = (1.0, 99.0)  # percentiles between which the colours run; what lies outside takes the end's colour
 MOST_TICKS = 6
+VALUE_STEPS = 16  # a pixel of disparity, for the pointer: as fine as the matchers
+FIRST_VALUE = 8  # what is less is a reason, not a disparity
 
 
 @dataclass(frozen=True)
@@ -59,10 +64,40 @@ class Map:
 def maps_html(measurement: Measurement, scale: Scale, run: str) -> str:
     """Draw the maps of a dense measurement, one at a time; nothing for a sparse one."""
     maps = maps_of(measurement, scale)
-    if not maps:
+    if measurement.disparity_px is None or not maps:
         return ""
     choice = choice_html("map", run, {str(number): shown.title for number, shown in enumerate(maps)})
-    return f'<div class="stereo-maps">{choice}{"".join(map_html(shown) for shown in maps)}</div>'
+    drawn = "".join(map_html(shown, measurement.disparity_px) for shown in maps)
+    hint = "Move over the picture for the numbers under the pointer."
+    readout = f'<p class="stereo-readout" data-hint="{hint}">{hint}</p>'
+    return f'<div class="stereo-maps">{choice}{drawn}{readout}{values_html(measurement, scale)}</div>'
+
+
+def values_html(measurement: Measurement, scale: Scale) -> str:
+    """Send the disparities along, for the pointer to read: an empty element with the numbers as zlib in base64."""
+    if measurement.disparity_px is None or measurement.invalid is None:
+        return ""
+    disparity, invalid = thinned(measurement.disparity_px), thinned(measurement.invalid)
+    found = np.isfinite(disparity)
+    least = math.floor(float(disparity[found].min())) if found.any() else 0
+    values = np.where(found, (disparity - least) * VALUE_STEPS + FIRST_VALUE, invalid).round()
+    packed = zlib.compress(np.nan_to_num(values).clip(0, 65535).astype("<u2").tobytes(), PNG_EFFORT)
+    calibration = measurement.calibration
+    about = {
+        "step": step_of(measurement.disparity_px),
+        "width": disparity.shape[1],
+        "first": FIRST_VALUE,
+        "least": least,
+        "steps": VALUE_STEPS,
+        "reasons": ["", *(REASONS[reason] for reason in sorted(REASONS))],
+        "doffs": calibration.doffs_px,
+        "depth": calibration.baseline_m * calibration.focal_x_px * scale.per_metre,
+        "unit": scale.unit,
+    }
+    return (
+        f'<div hidden class="stereo-values" data-about="{escape(json.dumps(about))}" '
+        f'data-values="{base64.b64encode(packed).decode("ascii")}"></div>'
+    )
 
 
 def maps_of(measurement: Measurement, scale: Scale) -> list[Map]:
@@ -107,14 +142,19 @@ def graded(measurement: Measurement) -> str:
     )
 
 
+def step_of(array: NDArray[Any]) -> int:
+    """Return of how many pixels one is shown, so that the longer side is at most `SHOWN_PX`."""
+    return math.ceil(max(array.shape) / SHOWN_PX)
+
+
 def thinned(array: NDArray[Any]) -> NDArray[Any]:
-    """Return every k-th pixel, so that the longer side is at most `SHOWN_PX`."""
-    step = math.ceil(max(array.shape) / SHOWN_PX)
+    """Return every k-th pixel, as `step_of` says."""
+    step = step_of(array)
     return array[::step, ::step]
 
 
-def map_html(shown: Map) -> str:
-    """Draw one map with its colour bar and the legend of its flat colours."""
+def map_html(shown: Map, whole: NDArray[Any]) -> str:
+    """Draw one map with its colour bar and the legend of its flat colours; `whole` is as large as the picture."""
     low, high = shown.ends()
     bar = ", ".join(f"rgb{tuple(entry)}" for entry in palette(shown)[:STEPS:16].tolist())
     ticks = "".join(
@@ -129,7 +169,7 @@ def map_html(shown: Map) -> str:
     unit = f", {shown.unit}" if shown.unit else ""
     return (
         f'<figure><img alt="{shown.title}" src="{data_uri(painted(shown), "PNG", compress_level=PNG_EFFORT)}" '
-        f'style="aspect-ratio: {width} / {height}">'
+        f'data-size="{whole.shape[1]} {whole.shape[0]}" style="aspect-ratio: {width} / {height}">'
         f'<div class="stereo-colours" style="background: linear-gradient(to right, {bar})"></div>'
         f'<div class="stereo-ticks">{ticks}</div><figcaption><b>{shown.title}{unit}</b> '
         f"{escape(shown.caption)}</figcaption>"

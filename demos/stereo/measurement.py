@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from demos.stereo.geometry import Calibration
+from demos.stereo.later import Later, made
 
+U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
@@ -119,8 +121,9 @@ class Measurement:
         left, right: the pictures as used (rectified, maybe smaller than sent), RGB; None where only points were sent.
         points, dimensions: what was asked.
         disparity_px: (H, W) float32, NaN where invalid; None where the method is sparse or no pictures were sent.
-        invalid: (H, W) uint8, `VALID` or a key of `INVALID_REASONS`; with `disparity_px`.
-        disparity_error_px: (H, W) float32, one standard deviation, NaN where invalid; with `disparity_px`.
+        reasons: what `invalid` returns, or makes later; with `disparity_px`.
+        errors: what `disparity_error_px` returns, or makes later; with `disparity_px`.
+        matched_px: width and height at which it was matched, where the pictures were too large for the method.
         relative: the depth is known up to scale only, so lengths are in no unit (an uncalibrated rectification).
         homographies: (3, 3) of the left and the right picture where they were straightened: pixels of the pictures as
             sent, once made as small as those used, to pixels as used.
@@ -138,8 +141,9 @@ class Measurement:
     points: tuple[MeasuredPoint, ...]
     dimensions: tuple[Dimension, ...]
     disparity_px: F32 | None = field(default=None, compare=False)
-    invalid: NDArray[np.uint8] | None = field(default=None, compare=False)
-    disparity_error_px: F32 | None = field(default=None, compare=False)
+    reasons: U8 | Later[U8] | None = field(default=None, compare=False)
+    errors: F32 | Later[F32] | None = field(default=None, compare=False)
+    matched_px: tuple[int, int] | None = None
     relative: bool = False
     homographies: tuple[F64, F64] | None = field(default=None, compare=False)
     search: tuple[int, int] | None = None
@@ -149,3 +153,13 @@ class Measurement:
     notes: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
     truth: Truth | None = field(default=None, compare=False)
+
+    @property
+    def invalid(self) -> U8 | None:
+        """(H, W) uint8, `VALID` or a key of `INVALID_REASONS`."""
+        return made(self.reasons)
+
+    @property
+    def disparity_error_px(self) -> F32 | None:
+        """(H, W) float32, one standard deviation, NaN where invalid."""
+        return made(self.errors)

@@ -1,11 +1,4 @@
-"""A marked point's partner in the right picture: marked by hand, read off the disparity picture, or looked for.
-
-The one idea: the partner lies on the point's own row, so the search is along a line. The patch round the point slides
-along that row of the right picture, and how well it fits there is a curve whose peak is the partner.
-
-Sources: Lewis, Fast normalized cross-correlation, Vision Interface 1995 (the score); Förstner, On the geometric
-precision of digital correlation, ISPRS 1982 (its precision: noise over the patch's gradients).
-"""
+"""A marked point's partner in the right picture: marked by hand, read off the disparity picture, or looked for."""
 
 from __future__ import annotations
 
@@ -17,18 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from demos.stereo.matching import F32, U8, Matched, Pair
-from demos.stereo.measurement import F64, INVALID_REASONS, VALID, MarkedPoint, PartnerSource, ScoreCurve
+from demos.stereo.measurement import INVALID_REASONS, VALID, MarkedPoint, PartnerSource, ScoreCurve
+from demos.stereo.surface import disparity_at, plane_at, surface_error
+from demos.stereo.template import Peak, judged, peak_of, score_curve
 
-SMOOTH_PX = 1.0  # the four pixels round a point on one surface differ by less
-HALF_PATCH_PX = 10  # the patch has 21 x 21 pixels
-LEAST_SCORE = 0.6
-LEAST_CONTRAST = 1.0  # grey levels, one standard deviation; a flatter patch fits anywhere
-AMBIGUOUS = 0.05  # another peak that comes this close is as good
-PEAKS_APART_PX = 3
 PRIOR_NEIGHBOURS = 4
 PRIOR_MARGIN_PX = 6.0
 NEAREST_MATCH_PX = 3.0
-TEMPLATE_FLOOR_PX = 0.1  # what the parabola and the changed view cost, however sharp the peak
 SPARSE_ERROR_PX = 0.5  # keypoints of either picture err by a third of a pixel or so
 
 
@@ -54,16 +42,6 @@ class Partner:
     curve: ScoreCurve | None = None
 
 
-@dataclass(frozen=True)
-class Peak:
-    """The best place on a score curve."""
-
-    disparity_px: float
-    score: float
-    error_px: float
-    rival_px: float | None  # another peak that is as good
-
-
 def partner_of(point: MarkedPoint, pair: Pair | None, matched: Matched) -> Partner:
     """Find a point's partner: its own, else the dense match there, else the patch's, else the nearest sparse match's.
 
@@ -85,19 +63,17 @@ def partner_of(point: MarkedPoint, pair: Pair | None, matched: Matched) -> Partn
         return Partner(None, None, None, "none", "it has no partner, and there are no pictures to find one in")
     curve = None
     peak: Peak | None = None
-    why_not = "there is no right picture"
+    error, why_not = math.inf, "there is no right picture"
     if pair.right is not None and matched.search is not None:
-        curve, peak, why_not = _slide(pair, u, v, _prior(u, v, matched, matched.search))
-    dense = dense_at(matched.disparity_px, u, v)
+        curve, peak, error, why_not = _slide(pair, u, v, _prior(u, v, matched, matched.search))
+    dense = _dense(matched, u, v)
     if dense is not None:
-        assert matched.disparity_error_px is not None
-        error = float(matched.disparity_error_px[nearest_pixel(matched.disparity_error_px, u, v)])
-        return Partner(u - dense, v, error, "dense", curve=curve)
-    if peak is not None and peak.score >= LEAST_SCORE:
-        beware = ""
+        return Partner(u - dense[0], v, dense[1], "dense", curve=curve)
+    if peak is not None and not why_not:
+        beware = "" if matched.invalid is None else "found by its looks alone, where the dense match found nothing"
         if peak.rival_px is not None:
             beware = f"its patch fits as well at a disparity of {peak.rival_px:.0f} px: look at the score curve"
-        return Partner(u - peak.disparity_px, v, peak.error_px, "template", beware=beware, curve=curve)
+        return Partner(u - peak.disparity_px, v, error, "template", beware=beware, curve=curve)
     nearest = _nearest_match(matched.matches, u, v)
     if nearest is not None:
         return Partner(u - nearest, v, SPARSE_ERROR_PX, "sparse", curve=curve)
@@ -107,70 +83,31 @@ def partner_of(point: MarkedPoint, pair: Pair | None, matched: Matched) -> Partn
     return Partner(None, None, None, "none", why_not, curve=curve)
 
 
-def dense_at(disparity_px: F32 | None, u: float, v: float) -> float | None:
-    """Return the disparity at a place between pixels, by bilinear interpolation; None where there is no smooth one."""
-    if disparity_px is None:
-        return None
-    height, width = disparity_px.shape
-    column, row = min(max(math.floor(u), 0), width - 2), min(max(math.floor(v), 0), height - 2)
-    corners = disparity_px[row : row + 2, column : column + 2].astype(np.float64)
-    if not np.ptp(corners) <= SMOOTH_PX:  # (never true where one is missing)
-        return None
-    right, down = min(max(u - column, 0.0), 1.0), min(max(v - row, 0.0), 1.0)
-    return float(np.array([1 - down, down]) @ corners @ np.array([1 - right, right]))
-
-
-def score_curve(left: U8, right: U8, u: float, v: float, search: tuple[int, int]) -> tuple[F64, F64] | None:
-    """Slide the patch round (u, v) along its row of the right picture.
-
-    Returns:
-        Disparities (N,), whole pixels, and scores (N,), normalised cross-correlation, -1 to 1; None where the patch is
-        flat or nothing of the row is within the search.
-    """
-    import cv2
-
-    lowest = max(search[0], math.ceil(u - (right.shape[1] - 1)))
-    highest = min(search[1], math.floor(u))
-    if lowest > highest:
-        return None
-    side = 2 * HALF_PATCH_PX + 1
-    patch = cv2.getRectSubPix(left, (side, side), (u, v), patchType=cv2.CV_32F)
-    if patch.std(axis=(0, 1)).max() < LEAST_CONTRAST:
-        return None
-    middle = u - (lowest + highest) / 2
-    strip = cv2.getRectSubPix(right, (highest - lowest + side, side), (middle, v), patchType=cv2.CV_32F)
-    scores = cv2.matchTemplate(strip, patch, cv2.TM_CCOEFF_NORMED)[0].astype(np.float64)
-    return np.arange(lowest, highest + 1, dtype=np.float64), scores[::-1]  # the strip goes right: disparity falls
-
-
-def peak_of(disparities_px: F64, scores: F64) -> Peak:
-    """Return the best place on a curve, between its samples: the top of the parabola through the best three."""
-    best = int(scores.argmax())
-    before, top, after = (float(scores[min(max(best + step, 0), len(scores) - 1)]) for step in (-1, 0, 1))
-    bend = 2 * top - before - after
-    offset = 0.0 if bend <= 0 else (after - before) / (2 * bend)
-    # The score loses ½ bend d² at d pixels from the top. Noise of the share 1 - score, over N pixels, moves the top by:
-    pixels = (2 * HALF_PATCH_PX + 1) ** 2
-    noise = 2 * max(1 - top, 0.0) / max(top, 1e-3)
-    error = math.hypot(TEMPLATE_FLOOR_PX, math.sqrt(noise / (pixels * max(bend, 1e-6))))
-    rival = None
-    inner = (scores[1:-1] >= scores[:-2]) & (scores[1:-1] >= scores[2:])
-    peaks = np.nonzero(np.concatenate([[len(scores) > 1 and scores[0] > scores[1]], inner, [False]])[: len(scores)])[0]
-    others = [place for place in peaks if abs(place - best) >= PEAKS_APART_PX and scores[place] >= top - AMBIGUOUS]
-    if others:
-        rival = float(disparities_px[max(others, key=lambda place: scores[place])])
-    return Peak(float(disparities_px[best]) + offset, top, error, rival)
-
-
-def _slide(pair: Pair, u: float, v: float, search: tuple[int, int]) -> tuple[ScoreCurve | None, Peak | None, str]:
+def _slide(
+    pair: Pair, u: float, v: float, search: tuple[int, int]
+) -> tuple[ScoreCurve | None, Peak | None, float, str]:
+    """Return the patch's scores, their peak with its error, and what speaks against it."""
     assert pair.right is not None
     found = score_curve(pair.left, pair.right, u, v, search)
     if found is None:
-        return None, None, "the picture is plain round it, so nothing tells its partner"
-    disparities, scores = found
-    peak = peak_of(disparities, scores)
-    curve = ScoreCurve(disparities, scores, peak.disparity_px)
-    return curve, peak, f"nothing in its row of the right picture looks alike (best score {peak.score:.2f})"
+        return None, None, math.inf, "the picture is plain round it, so nothing tells its partner"
+    peak = peak_of(*found)
+    error, why_not = judged(pair.left, pair.right, u, v, peak, search)
+    return ScoreCurve(*found, peak.disparity_px), peak, error, why_not
+
+
+def _dense(matched: Matched, u: float, v: float) -> tuple[float, float] | None:
+    """Return disparity and error of the dense match at a place; None where there is none."""
+    disparity_px = matched.disparity_px
+    if disparity_px is None:
+        return None
+    own = disparity_at(disparity_px, u, v, 1.0 if matched.has_edges else math.inf)
+    if own is None:
+        return None
+    row, column = nearest_pixel(disparity_px, u, v)
+    error = float(matched.errors_at(slice(row, row + 1), slice(column, column + 1))[0, 0])
+    plane = plane_at(disparity_px, u, v) if matched.by_pixel else None
+    return (own, error) if plane is None else (plane[0], surface_error(error, *plane[1:]))
 
 
 def _prior(u: float, v: float, matched: Matched, search: tuple[int, int]) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,12 +18,15 @@ from typing import Any, TypeVar
 import numpy as np
 from PIL import Image
 
+from demos.stereo.checks import PairCheck
 from demos.stereo.families import FAMILIES, METHODS
+from demos.stereo.families.dense import OpenCvDense
 from demos.stereo.matching import Family, Matched, Pair
 from demos.stereo.measurement import Measurement, Truth
 from demos.stereo.options import MeasureRequest
 from demos.stereo.placing import Ground, measure_between, place
-from demos.stereo.preparing import Prepared, prepare
+from demos.stereo.preparing import Prepared, check_by_keypoints, prepare
+from demos.stereo.rows import FEW_CORNERS, confirmed
 from demos.stereo.scenes import LEAST_PX, MOST_PX, ScenePair, new_scene
 from hub.batch import Watch
 from hub.demo import Loading
@@ -87,8 +91,12 @@ class Stereo:
         clock = Clock()
         with clock.step("check"):
             watch.progress("Checking the pair")
-            sent = tuple(None if side is None else fingerprint(side) for side in (request.left, request.right))
-            prepared = prepare(request, lambda what, make: self._remembered(sent, what, make))
+            sent = _fingerprints(request)
+            prepared = prepare(
+                request,
+                lambda pair: self._checked(request, pair, sent, watch),
+                lambda what, make: self._remembered(sent, what, make),
+            )
         watch.raise_if_all_cancelled()
         matched = Matched()
         if prepared.pair is not None:
@@ -109,8 +117,9 @@ class Stereo:
             points=points,
             dimensions=dimensions,
             disparity_px=matched.disparity_px,
-            invalid=matched.invalid,
-            disparity_error_px=matched.disparity_error_px,
+            reasons=matched.reasons,
+            errors=matched.errors,
+            matched_px=matched.matched_px,
             relative=prepared.relative,
             homographies=prepared.homographies,
             search=matched.search,
@@ -121,6 +130,29 @@ class Stereo:
             seconds=clock.seconds,
             truth=truth,
         )
+
+    def _checked(self, request: MeasureRequest, pair: Pair, sent: Fingerprints, watch: Watch) -> PairCheck:
+        """Check the pair: by its dense match, where that comes before keypoints in time, and else by those."""
+        if not isinstance(self.family, OpenCvDense):
+            return self._remembered(sent, "keypoints", lambda: check_by_keypoints(pair))
+        if (sent, "confirmed") in self.memo:  # whatever it was matched with: a pair that is right stays right
+            return self._remembered(sent, "confirmed", lambda: PairCheck((), np.empty((0, 4))))
+        found = confirmed(pair, self._matched(request, pair, sent, watch))
+        if found is None:
+            return self._remembered(sent, "keypoints", lambda: self._doubted(request, pair, sent, watch))
+        kept = found
+        return self._remembered(sent, "confirmed", lambda: kept)
+
+    def _doubted(self, request: MeasureRequest, pair: Pair, sent: Fingerprints, watch: Watch) -> PairCheck:
+        """Check a pair that its dense match did not confirm; where keypoints are too few, exchange its pictures."""
+        check = check_by_keypoints(pair)
+        if "textureless" not in check.problems or pair.right is None:
+            return check
+        exchanged = Pair(pair.right, pair.left, pair.calibration)
+        if confirmed(pair, self._matched(request, pair, sent, watch), FEW_CORNERS):
+            return check
+        found = confirmed(exchanged, self.family.match(exchanged, request.options, watch), FEW_CORNERS)
+        return check if found is None else replace(check, problems=("swapped",), negative_share=1.0)
 
     def _matched(self, request: MeasureRequest, pair: Pair, sent: Fingerprints, watch: Watch) -> Matched:
         """Match the pair, or remember how it matched."""
@@ -146,6 +178,13 @@ class Stereo:
     def _remembered(self, sent: Fingerprints, what: Hashable, make: Callable[[], T]) -> T:
         """Return what was computed from these pictures before, or compute it."""
         return self.memo.get((sent, what), make, lambda value: getattr(value, "nbytes", 10_000))
+
+
+def _fingerprints(request: MeasureRequest) -> Fingerprints:
+    """Return what tells these pictures from others; both at once, for it takes a while and frees the interpreter."""
+    sides = (request.left, request.right)
+    with ThreadPoolExecutor(len(sides)) as pool:
+        return tuple(pool.map(lambda side: None if side is None else fingerprint(side), sides))
 
 
 def _alike(picture: Image.Image, drawn: Image.Image) -> bool:

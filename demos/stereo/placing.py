@@ -11,7 +11,8 @@ from demos.stereo import geometry
 from demos.stereo.geometry import Calibration
 from demos.stereo.matching import Matched, Pair
 from demos.stereo.measurement import F64, Dimension, MarkedPoint, MeasuredPoint, Truth
-from demos.stereo.partners import dense_at, inside, nearest_pixel, partner_of
+from demos.stereo.partners import inside, nearest_pixel, partner_of
+from demos.stereo.surface import disparity_at
 
 OFF_ITS_ROW_PX = 3.0  # hand-marked partners that differ more in v are worth a look
 LARGE_SHARE = 0.3  # of the disparity: past it, the first-order error bars are too short on the far side
@@ -86,7 +87,7 @@ def _true_position(point: MarkedPoint, ground: Ground) -> F64 | None:
     """Return where the surface at a marked point truly is; None where that is not known, or for the sky."""
     if ground.truth is None or ground.pair is None or not inside(ground.pair.left, point.u_px, point.v_px):
         return None
-    disparity = dense_at(ground.truth.disparity_px, point.u_px, point.v_px)
+    disparity = disparity_at(ground.truth.disparity_px, point.u_px, point.v_px)
     if disparity is None:
         disparity = float(ground.truth.disparity_px[nearest_pixel(ground.truth.disparity_px, point.u_px, point.v_px)])
     position = geometry.triangulate(ground.calibration, point.u_px, point.v_px, disparity)

@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 from PIL import Image
 
-from demos.stereo.checks import ShrunkPair, check_pair, refuse_sizes, shrink_pair
+from demos.stereo.checks import PairCheck, ShrunkPair, check_pair, refuse_sizes, shrink_pair
 from demos.stereo.geometry import Calibration
 from demos.stereo.matching import Pair
 from demos.stereo.measurement import F64, MarkedPoint
@@ -18,6 +18,7 @@ from demos.stereo.straighten import StraightPair, move, rectify_uncalibrated
 from hub.errors import InvalidInput
 
 T = TypeVar("T")
+Check = Callable[[Pair], PairCheck]
 
 MOST_MEGAPIXELS = 2.0  # matching one takes about a second
 ENOUGH_MATCHES = 25  # fewer sit on a few plain edges, along which a match may slide up or down
@@ -36,7 +37,7 @@ class Prepared:
 
     Attributes:
         left, right: the pictures; None where they were not sent.
-        pair: the same as arrays, with calibration and sparse hints; None without pictures.
+        pair: the same as arrays, with calibration; None without pictures.
         calibration: of the pictures as used.
         points: moved along with the pictures.
         homographies: (3, 3) of the left and the right picture, where the pair was straightened.
@@ -57,8 +58,13 @@ class Prepared:
         return self.homographies is not None
 
 
-def prepare(request: MeasureRequest, remember: Remember) -> Prepared:
+def prepare(request: MeasureRequest, check: Check, remember: Remember) -> Prepared:
     """Make the pair small enough and check it; straighten it where that is needed and wanted.
+
+    Args:
+        request: as it came.
+        check: says of the pair what is wrong with it.
+        remember: of the same pictures.
 
     Raises:
         InvalidInput: for a pair that cannot be measured.
@@ -79,32 +85,34 @@ def prepare(request: MeasureRequest, remember: Remember) -> Prepared:
     if request.right is None:
         pair = Pair(left, None, small.calibration)
         return Prepared(small.left, None, pair, small.calibration, points, notes=notes)
-    check = remember("check", lambda: check_pair(small.left, small.right, small.calibration.doffs_px))
-    problems = check.problems
-    if len(check.matches) < ENOUGH_MATCHES and "unrectified" in problems:
+    pair = Pair(left, np.asarray(small.right), small.calibration)
+    found = check(pair)
+    problems = found.problems
+    if len(found.matches) < ENOUGH_MATCHES and "unrectified" in problems:
         problems = tuple(problem for problem in problems if problem != "unrectified")
         notes += ("Only a few badly placed matches tell whether the pair is rectified, and they are not sure.",)
-    matches = check.matches
     if "unrectified" in problems and request.options.unrectified == "as is":
         problems = tuple(problem for problem in problems if problem != "unrectified")
-        matches = matches[np.abs(matches[:, 3] - matches[:, 1]) <= check.vertical_limit_px]
-        notes += (f"{check.advice('unrectified')[0]} It was matched as it is, as asked.",)
+        notes += (f"{found.advice('unrectified')[0]} It was matched as it is, as asked.",)
     for problem in problems:
         if problem == "textureless":  # a plain scene is no mistake, and matching says how far it got
-            notes += (" ".join(check.advice(problem)),)
+            notes += (" ".join(found.advice(problem)),)
         elif not (problem == "unrectified" and request.options.unrectified == "rectify"):
-            raise InvalidInput(*check.advice(problem))
+            raise InvalidInput(*found.advice(problem))
     if "unrectified" in problems:
         straight = remember("straight", lambda: rectify_uncalibrated(small.left, small.right, small.calibration))
         return _straightened(straight, points, notes)
-    pair = Pair(left, np.asarray(small.right), small.calibration, matches.astype(np.float32))
     return Prepared(small.left, small.right, pair, small.calibration, points, notes=notes)
 
 
+def check_by_keypoints(pair: Pair) -> PairCheck:
+    """Check a pair by matching keypoints wherever they lie."""
+    assert pair.right is not None
+    return check_pair(Image.fromarray(pair.left), Image.fromarray(pair.right), pair.calibration.doffs_px)
+
+
 def _straightened(straight: StraightPair, points: tuple[MarkedPoint, ...], notes: tuple[str, ...]) -> Prepared:
-    pair = Pair(
-        np.asarray(straight.left), np.asarray(straight.right), straight.calibration, straight.matches.astype(np.float32)
-    )
+    pair = Pair(np.asarray(straight.left), np.asarray(straight.right), straight.calibration)
     return Prepared(
         left=straight.left,
         right=straight.right,

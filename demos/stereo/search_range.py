@@ -11,17 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from demos.stereo.matching import F32, U8, Pair
+from demos.stereo.matching import U8, Pair
 from demos.stereo.options import MatchOptions
 from hub.errors import InvalidInput
 
 STEP = 16  # OpenCV's matchers search multiples of it
 GREATEST = 512
-LEAST_MATCHES = 12  # fewer say little about a whole picture
-PERCENTILES = (2.0, 98.0)
-ON_ROW = 0.005  # of the height: how far off its row a match may lie
 LEAST_MARGIN_PX = 4.0
-MARGIN = 0.1  # of the span that the witnesses saw
+MARGIN = 0.1  # of the span that was seen
 COARSE = 4  # the coarse search runs on pictures this many times smaller
 COARSE_SHARE = 0.4  # of the width: nearer things are seldom seen by both cameras
 COARSE_PERCENTILES = (0.5, 99.5)
@@ -85,34 +82,18 @@ def chosen_range(pair: Pair, chosen: MatchOptions) -> tuple[SearchRange, str]:
                 "Choose a smaller range, or 0 to have it suggested.",
             )
         return SearchRange(chosen.min_disparity, _multiple(chosen.max_disparity - chosen.min_disparity)), "as set"
-    return suggest_range(pair.left, pair.right, pair.hints, -pair.calibration.doffs_px), "suggested from the pair"
+    return suggest_range(pair.left, pair.right, -pair.calibration.doffs_px), "suggested from the pair"
 
 
-def suggest_range(left: U8, right: U8, matches: F32 | None = None, infinity_px: float = 0.0) -> SearchRange:
-    """Return a range that holds nearly all disparities of a pair.
-
-    Two witnesses are asked, and the range holds what either says, with a margin: sparse matches, which are sure but sit
-    on texture only, and a coarse dense match of the pair at a quarter of its size.
+def suggest_range(left: U8, right: U8, infinity_px: float = 0.0) -> SearchRange:
+    """Return a range that holds nearly all disparities of a pair: those of a coarse dense match, with a margin.
 
     Args:
         left: (H, W, 3) uint8, RGB.
         right: likewise.
-        matches: (N, 4) u, v left, u, v right, pixels; None: they are looked for here.
         infinity_px: the disparity of what is infinitely far away; none is less.
     """
-    if matches is None:
-        from demos.stereo.families.sparse import sift_matches
-
-        matches = sift_matches(left, right)[0]
-    bounds = [_coarse_bounds(left, right)]
-    on_row = np.abs(matches[:, 1] - matches[:, 3]) <= ON_ROW * len(left)
-    disparities = (matches[:, 0] - matches[:, 2])[on_row]
-    disparities = disparities[disparities >= infinity_px]
-    if len(disparities) >= LEAST_MATCHES:
-        bounds.append(
-            (float(np.percentile(disparities, PERCENTILES[0])), float(np.percentile(disparities, PERCENTILES[1])))
-        )
-    low, high = min(bound[0] for bound in bounds), max(bound[1] for bound in bounds)
+    low, high = _coarse_bounds(left, right)
     margin = max(LEAST_MARGIN_PX, MARGIN * (high - low))
     width = left.shape[1]
     minimum = int(np.clip(np.floor(max(low - margin, infinity_px)), -width // 2, width // 2))

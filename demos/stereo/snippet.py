@@ -7,7 +7,12 @@ the code as numbers; everything after that is done again.
 from __future__ import annotations
 
 import inspect
+import re
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
 
+from demos.stereo import surface, template
 from demos.stereo.families import semi_global, sparse
 from demos.stereo.families.dense import PRESETS, DenseSettings, settings_of
 from demos.stereo.measurement import Measurement
@@ -18,11 +23,11 @@ from demos.stereo.snippet_parts import (
     CENSUS,
     CHECK_RIGHT,
     DENSE,
-    DENSE_AT,
     DEPTH,
     FILTER,
     KEYPOINTS,
     NO_PICTURES,
+    OWN,
     PARTNERS,
     PICTURE,
     PICTURES,
@@ -32,11 +37,14 @@ from demos.stereo.snippet_parts import (
     SIFT,
     SPECKLES,
     STRAIGHTEN,
+    SURFACE,
     VALID,
 )
 from demos.stereo.wording import DECIMALS
 from hub.cards import ModelCard
 from hub.snippet import model_path, revision_argument
+
+ARRAY = re.compile(r"\b(F32|F64|U8)\b")
 
 
 def snippet(card: ModelCard, request: MeasureRequest, result: Measurement) -> str:
@@ -88,15 +96,48 @@ def _matching(card: ModelCard, request: MeasureRequest, result: Measurement) -> 
         lowest, highest = result.search
         origin = "as set" if request.options.max_disparity else "suggested from the pair"
         parts.append(f"lowest, count = {lowest}, {highest - lowest + 1}  # disparities, pixels; {origin}")
-    return [*parts, *_method(card, request.options, stereo), DENSE_AT, PARTNERS if stereo else "partner = dense"]
+    return [
+        *parts,
+        *_method(card, request.options, stereo, result.matched_px),
+        *_surface(card, result.matched_px),
+        *([_looks(), PARTNERS] if stereo else ["partner = dense"]),
+    ]
 
 
-def _method(card: ModelCard, chosen: MatchOptions, stereo: bool) -> list[str]:
+def _surface(card: ModelCard, matched_px: tuple[int, int] | None) -> list[str]:
+    """Return how a disparity is read off at a place between pixels."""
+    by_pixel = card.family in ("sgbm", "block-matching", "census-sgm") and matched_px is None
+    functions = [surface.disparity_at, *([surface.plane_at] if by_pixel else [])]
+    most = "math.inf" if card.family == "depth-estimation" else "1.0"
+    return [_sources(functions), SURFACE if by_pixel else OWN.format(most=most)]
+
+
+def _looks() -> str:
+    """Return how a patch is slid along its row, and how its peak is judged."""
+    constants = {
+        name: value for name, value in vars(template).items() if name.isupper() and isinstance(value, int | float)
+    }
+    numbers = "\n".join(f"{name} = {value}" for name, value in constants.items())
+    parts = (template.Peak, template.score_curve, template.peak_of, template.judged)
+    return f"from dataclasses import dataclass\n\n{numbers}\n\n\n{_sources(parts)}"
+
+
+def _sources(parts: Iterable[Any]) -> str:
+    """Return the source of functions and classes, with numpy's own name for arrays."""
+    return "\n\n".join(map(_source, parts))
+
+
+@cache
+def _source(part: Any) -> str:
+    return ARRAY.sub("np.ndarray", inspect.getsource(part))
+
+
+def _method(card: ModelCard, chosen: MatchOptions, stereo: bool, matched_px: tuple[int, int] | None) -> list[str]:
     path = model_path(card) + revision_argument(card) if not card.package else ""
     if card.family in ("sgbm", "block-matching"):
         return _dense(settings_of(chosen), chosen.smoothing == "wls", card.family == "block-matching")
     if card.family == "census-sgm":
-        return _census(chosen)
+        return _census(chosen, matched_px)
     if card.family == "sift":
         found = SIFT.format(keypoints=sparse.MOST_KEYPOINTS, contrast=sparse.LEAST_CONTRAST, ratio=sparse.RATIO)
         return [
@@ -128,9 +169,9 @@ def _dense(settings: DenseSettings, filtered: bool, block_matching: bool) -> lis
     return [*parts, DENSE, *([FILTER] if filtered else []), VALID]
 
 
-def _census(chosen: MatchOptions) -> list[str]:
+def _census(chosen: MatchOptions, matched_px: tuple[int, int] | None) -> list[str]:
     """Return the whole algorithm: it is in no library, so its own source is the plain code."""
-    functions = (
+    functions: tuple[Any, ...] = (
         semi_global.Aggregated,
         semi_global.aggregate,
         semi_global.census,
@@ -141,6 +182,14 @@ def _census(chosen: MatchOptions) -> list[str]:
         semi_global._slid,
         semi_global._winners,
     )
+    smaller = larger = ""
+    if matched_px is not None:
+        functions += (semi_global._smaller,)
+        smaller = f"small_left, small_right, searched = _smaller(left, right, searched, {matched_px})\n"
+        larger = (
+            "disparity *= np.float32(left.shape[1] / width)\n"
+            "disparity = cv2.resize(disparity, left.shape[1::-1], interpolation=cv2.INTER_NEAREST)\n"
+        )
     own = chosen.preset == "own"
     return [
         CENSUS.format(
@@ -151,7 +200,9 @@ def _census(chosen: MatchOptions) -> list[str]:
             worst=semi_global.WORST,
             small=semi_global.SMALL_PENALTY,
             large=semi_global.LARGE_PENALTY,
-            functions="\n\n".join(inspect.getsource(function) for function in functions),
+            functions=_sources(functions),
+            smaller=smaller,
+            larger=larger,
             paths=4 if chosen.preset == "quick" else 8,
             uniqueness=chosen.uniqueness if own else semi_global.UNIQUENESS,
             left_right=chosen.left_right if own else 1,

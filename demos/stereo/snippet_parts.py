@@ -73,7 +73,8 @@ empty = (lowest - 1) * 16
 )
 
 CHECK_RIGHT = """
-from_right = cv2.ximgproc.createRightMatcher(matcher).compute(wide[1], wide[0])
+wider = [cv2.copyMakeBorder(picture, 0, 0, 0, before, cv2.BORDER_REPLICATE) for picture in wide[::-1]]
+from_right = cv2.ximgproc.createRightMatcher(matcher).compute(*wider)[:, : wide[0].shape[1]]
 there = np.clip(np.arange(sixteenths.shape[1]) - (sixteenths + 8) // 16, 0, sixteenths.shape[1] - 1)
 disagreement = np.abs(sixteenths + np.take_along_axis(from_right, there.astype(int), 1))
 sixteenths[disagreement > {left_right} * 16] = empty
@@ -97,7 +98,7 @@ smoother = cv2.ximgproc.createFastGlobalSmootherFilter(left, 100.0, 1.5)
 support = smoother.filter(sure)
 smooth = smoother.filter(sure * np.where(found, disparity, np.float32(0))) / np.maximum(support, 1e-6)
 disparity = np.where(found & (support > 0.5), disparity, smooth).astype(np.float32)
-found = support >= 1e-3
+found |= support >= 1e-3
 """
 
 VALID = """
@@ -201,39 +202,39 @@ class Watch:
 
 {functions}
 
-with torch.inference_mode():
+small_left, small_right, searched = left, right, SearchRange(lowest, count)
+{smaller}with torch.inference_mode():
     answer = aggregate(
-        torch.from_numpy(left.copy()),
-        torch.from_numpy(right.copy()),
-        SearchRange(lowest, count),
+        torch.from_numpy(small_left.copy()),
+        torch.from_numpy(small_right.copy()),
+        searched,
         paths={paths},
         uniqueness={uniqueness},
         watch=Watch(),
     )
 disparity = cv2.medianBlur(answer.disparity_px.numpy(), 3)
-landing = np.arange(left.shape[1]) - disparity
+width = disparity.shape[1]
+landing = np.arange(width) - disparity
 found = answer.unique.numpy()
 if {left_right} >= 0:
-    there = np.clip(np.rint(landing), 0, left.shape[1] - 1).astype(int)
+    there = np.clip(np.rint(landing), 0, width - 1).astype(int)
     found &= np.abs(np.take_along_axis(answer.right_px.numpy(), there, 1) - disparity) <= {left_right} + 0.5
-sixteenths, empty = np.rint(disparity * 16).astype(np.int16), (lowest - 1) * 16
+sixteenths, empty = np.rint(disparity * 16).astype(np.int16), (searched.minimum_px - 1) * 16
 sixteenths[~found] = empty
 cv2.filterSpeckles(sixteenths, empty, 100, 2 * 16)
-disparity[(sixteenths == empty) | (landing < -0.5) | (landing > left.shape[1] - 0.5)] = np.nan
-matches = None
+disparity[(sixteenths == empty) | (landing < -0.5) | (landing > width - 0.5)] = np.nan
+{larger}matches = None
 """
 
-DENSE_AT = """
-def dense(u, v):  # the disparity between four pixels of one surface
-    if disparity is None:
-        return None
-    column = min(max(math.floor(u), 0), disparity.shape[1] - 2)
-    row = min(max(math.floor(v), 0), disparity.shape[0] - 2)
-    corners = disparity[row : row + 2, column : column + 2].astype(np.float64)
-    if not np.ptp(corners) <= 1:
-        return None
-    across, down = min(max(u - column, 0.0), 1.0), min(max(v - row, 0.0), 1.0)
-    return float(np.array([1 - down, down]) @ corners @ np.array([1 - across, across]))
+OWN = """
+def dense(u, v):
+    return None if disparity is None else disparity_at(disparity, u, v, {most})
+"""
+
+SURFACE = """
+def dense(u, v):
+    plane = plane_at(disparity, u, v)
+    return disparity_at(disparity, u, v) if plane is None else plane[0]
 """
 
 PARTNERS = """
@@ -244,18 +245,12 @@ def slide(u, v):  # the patch round the point, along its row of the right pictur
         shifts = nearest[:, 0] - nearest[:, 2]
         margin = 6.0 + float(np.ptp(shifts)) / 2
         low, high = math.floor(shifts.min() - margin), math.ceil(shifts.max() + margin)
-    low, high = max(low, math.ceil(u - (right.shape[1] - 1))), min(high, math.floor(u))
-    if low > high:
+    curve = score_curve(left, right, u, v, (low, high))
+    if curve is None:
         return None
-    patch = cv2.getRectSubPix(left, (21, 21), (u, v), patchType=cv2.CV_32F)
-    if patch.std(axis=(0, 1)).max() < 1:
-        return None
-    strip = cv2.getRectSubPix(right, (high - low + 21, 21), (u - (low + high) / 2, v), patchType=cv2.CV_32F)
-    scores = cv2.matchTemplate(strip, patch, cv2.TM_CCOEFF_NORMED)[0].astype(np.float64)[::-1]
-    best = int(scores.argmax())
-    before, top, after = (scores[min(max(best + step, 0), len(scores) - 1)] for step in (-1, 0, 1))
-    bend = 2 * top - before - after
-    return None if top < 0.6 else low + best + (0.0 if bend <= 0 else (after - before) / (2 * bend))
+    peak = peak_of(*curve)
+    _, refuted = judged(left, right, u, v, peak, (low, high))
+    return None if refuted else peak.disparity_px
 
 
 def nearby(u, v):  # the nearest sparse match

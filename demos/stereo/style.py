@@ -69,6 +69,19 @@ RULES = f"""
 .stereo-table label i, .stereo-legend i {{ display: inline-block; width: .8em; height: .8em; border-radius: .2em;
   border: 1px solid var(--body-text-color-subdued); }}
 .stereo-table input[type=radio] {{ border: 1px solid var(--body-text-color-subdued) !important; }}
+/* Where two models are compared, or on a phone, a point is a small card, each number under its name. */
+[data-narrow] .stereo-points tr {{ display: grid; grid-template-columns: repeat(3, 1fr); padding: .3rem 0;
+  position: relative; }}
+[data-narrow] .stereo-points tr:not([data-point]), [data-narrow] .stereo-dimensions td:has(.stereo-bar),
+[data-narrow] .stereo-dimensions th:nth-child(3) {{ display: none; }}
+[data-narrow] .stereo-points td {{ padding: .1rem .3rem .1rem 0; }}
+[data-narrow] .stereo-points td[data-label]:not([data-label=""])::before {{ content: attr(data-label); display: block;
+  font-size: .8rem; color: var(--body-text-color-subdued); }}
+[data-narrow] .stereo-points td:first-child, [data-narrow] .stereo-points td.stereo-reason {{
+  grid-column: 1 / span 3; }}
+[data-narrow] .stereo-points td:last-child {{ position: absolute; top: .3rem; right: 0; }}
+[data-narrow] .stereo-points td.stereo-reason {{ min-width: 0; }}
+[data-narrow] .stereo-dimensions td {{ white-space: normal; }}
 .stereo-delete {{ border: 0; background: none; cursor: pointer; padding: .1rem .4rem; min-width: 1.6rem; }}
 .stereo-delete:hover {{ color: var(--error-text-color, #b91c1c); }}
 .stereo-bar {{ position: relative; width: 9rem; height: .9rem; }}

@@ -12,7 +12,7 @@ from demos.stereo import DEMO, EXAMPLES
 from demos.stereo.asking import asked
 from demos.stereo.controls import CalibrationControls, Marks
 from demos.stereo.draw import viewer_html
-from demos.stereo.explain import explained_html
+from demos.stereo.explain import explained_html, figures_of
 from demos.stereo.exports import Cloud, cloud_of, write_disparity_png, write_pfm, write_ply
 from demos.stereo.lengths import scale_of
 from demos.stereo.maps import maps_html
@@ -102,8 +102,7 @@ def fresh_scene() -> tuple[Any, ...]:
 
 def result_panel() -> list[Any]:
     """Draw one result, empty."""
-    viewer = gr.HTML(js_on_load=SCRIPT, elem_classes="stereo-viewer")
-    maps = gr.HTML()
+    viewer = gr.HTML(js_on_load=SCRIPT, elem_classes="stereo-viewer")  # with the maps: one script reads from both
     notes = gr.HTML()
     cloud = gr.HTML()
     with gr.Accordion("Explain", open=False):
@@ -111,7 +110,7 @@ def result_panel() -> list[Any]:
     with gr.Accordion("Files to keep", open=False):
         files = gr.File(label="Tables, disparity and cloud", file_count="multiple", interactive=False)
     ply = gr.File(visible=False)
-    return [viewer, maps, notes, cloud, explained, files, ply]
+    return [viewer, notes, cloud, explained, files, ply]
 
 
 def drawn(outcome: Outcome, request: MeasureRequest, folder: Path) -> Sequence[Any]:
@@ -123,8 +122,8 @@ def drawn(outcome: Outcome, request: MeasureRequest, folder: Path) -> Sequence[A
     kept = written(outcome, request, folder, cloud)
     ply = kept.get("cloud_ply")
     return (
-        viewer_html(measurement, scale, outcome.run.id, sent_size(request)),
-        maps_html(measurement, scale, outcome.run.id),
+        viewer_html(measurement, scale, outcome.run.id, sent_size(request))
+        + maps_html(measurement, scale, outcome.run.id),
         notes_html(measurement.notes, limits),
         preview_html(cloud, scale),
         explained_html(measurement, scale, request.options),
@@ -191,7 +190,7 @@ def answered(outcome: Outcome, request: MeasureRequest, folder: Path) -> dict[st
         ],
         "has_scale": not measurement.relative,
         "matches": listed(measurement.matches),
-        "facts": measurement.facts,
+        "facts": figures_of(measurement),
         "notes": list(measurement.notes),
         "files": {name: answer_file(path) for name, path in files.items()},
     }

@@ -1,11 +1,18 @@
-"""Small clouds whose truth is known, for the tests of the point clouds."""
+"""Small clouds whose truth is known, and steps on them, for the tests of the point clouds."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from demos.point_clouds.cloud import Cloud
+from demos.point_clouds.operations.operation import Changed, Context
+from demos.point_clouds.operations.registry import REGISTRY
+from hub.errors import InvalidInput
+from hub.options import checked
 
 NOISE = 0.0005
 BOXES = (  # middle, half sizes, turn about z in radians
@@ -63,3 +70,23 @@ def ball_mesh(radius: float = 1.0, rings: int = 24) -> Cloud:
     triangles = np.concatenate([quads, *caps]).astype(np.int32)
     colours = np.random.default_rng(0).integers(0, 256, points.shape).astype(np.uint8)
     return Cloud(points.astype(np.float32).astype(np.float64), colours, triangles=triangles)
+
+
+def take(cloud: Cloud, op: str, context: Context | None = None, **options: Any) -> Changed:
+    """Take a step, its options checked as a user's are."""
+    operation = REGISTRY[op]
+    return operation.apply(cloud, checked(operation.options, options), context or Context())
+
+
+def refusal(cloud: Cloud, op: str, **options: Any) -> str:
+    """Return why a step is refused."""
+    with pytest.raises(InvalidInput, match=r".") as refused:
+        take(cloud, op, **options)
+    assert refused.value.action
+    return refused.value.cause
+
+
+def grid(side: int = 20, spacing: float = 0.1) -> Cloud:
+    """Return a flat grid of points, z = 0."""
+    x, y = np.meshgrid(np.arange(side) * spacing, np.arange(side) * spacing)
+    return Cloud(np.column_stack([x.ravel(), y.ravel(), np.zeros(side * side)]))

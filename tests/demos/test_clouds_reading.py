@@ -186,7 +186,7 @@ THINNED = ("little.ply", "points.ply", "text.pcd", "binary.pcd", "compressed.pcd
 
 
 @pytest.mark.parametrize("sample", [sample for sample in SAMPLES if sample.name in THINNED], ids=lambda s: s.name)
-def test_of_too_many_points_every_so_manieth_is_kept_and_it_is_said(
+def test_too_many_points_are_thinned_out_evenly_and_it_is_said(
     sample: Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded = read(source(tmp_path, sample.name, sample.make()), limits=CloudLimits(points=3))

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import open3d as o3d
 import pytest
+from PIL import Image
 
 from demos.point_clouds.cloud import Cloud
 from demos.point_clouds.operations.registry import REGISTRY
@@ -135,6 +136,21 @@ def test_the_script_of_a_run_gives_the_same_points_colours_normals_and_faces(
         colours = made.colors.numpy()  # of a mesh Open3D reads them as 0..1
         np.testing.assert_array_equal(colours if colours.dtype == np.uint8 else np.rint(255 * colours), cloud.colours)
     assert f"{len(cloud):,}" in printed.splitlines()[-1]
+
+
+def test_the_script_of_a_depth_picture_gives_the_same_points(clouds: Clouds, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows, columns = np.indices((48, 64))
+    depth = (1500 + 4 * rows + 2 * columns).astype(np.uint16)
+    picture = Image.fromarray(rng.integers(0, 256, (48, 64, 3)).astype(np.uint8))
+    Image.fromarray(depth).save(tmp_path / "depth.png")
+    picture.save(tmp_path / "picture.png")
+    steps = parse_steps([{"op": "crop", "x_min": 0}, {"op": "planes"}])
+    (result,) = clouds([CloudRequest(picture=picture, depth=depth.astype(np.float32), steps=steps)])
+    ran(result.script, tmp_path)
+    made = o3d.t.io.read_point_cloud(str(tmp_path / "result.ply")).point
+    np.testing.assert_allclose(made.positions.numpy(), result.cloud.points, rtol=0, atol=1e-9)
+    np.testing.assert_array_equal(made.colors.numpy(), result.cloud.colours)
 
 
 def test_what_a_script_prints_is_what_was_measured(clouds: Clouds, folder: Path) -> None:

@@ -125,6 +125,13 @@ def test_every_operation_explains_itself_in_a_paragraph() -> None:
         assert 80 < len(operation.explanation) < 1200, operation.key
 
 
+def test_the_readme_lists_every_operation_in_its_group() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for group in {operation.group for operation in REGISTRY.values()}:
+        keys = ", ".join(f"`{key}`" for key, operation in REGISTRY.items() if operation.group == group)
+        assert f"| {group} | {keys} |" in readme
+
+
 # What a run is asked.
 
 

@@ -52,6 +52,7 @@ def test_perfect_clusters_are_all_their_own_and_their_boxes_right(scan: Scan) ->
     assert report.all_own
     assert [solid.cluster for solid in report.solids] == [0, 1, 2]
     assert max(solid.error or 0 for solid in report.solids) < 1e-9
+    assert report.sentence == "3 of 3 solids are a cluster of their own. Their dimensions are right to 0.0 %."
     grown = compare(scan, labelled(scan), boxes(scan, 1.03))
     assert [solid.error for solid in grown.solids] == pytest.approx([0.03] * 3)
 
@@ -65,6 +66,7 @@ def test_two_solids_in_one_cluster_are_neither_their_own(scan: Scan) -> None:
     assert not report.all_own
     assert report.strays == 1
     assert "1 of 3 solids" in report.sentence
+    assert "1 cluster is no solid" in report.sentence
 
 
 def test_a_solid_in_two_clusters_and_a_piece_of_table_are_told(scan: Scan) -> None:

@@ -47,6 +47,7 @@ def lying_gltf(**changes: object) -> bytes:
     return files.glb(document, numbers)
 
 
+CORNERS_3DS = files.TRIANGLES[0].astype("<u2").tobytes()
 FLOATS = ("float x", "float y", "float z")
 BOMB = b"<!-- " + bytes(10_000_000) + b" -->"
 BAD = {
@@ -124,6 +125,14 @@ BAD = {
     "wrong.glb": (lying_gltf(componentType="many"), "breaks its format's rules"),
     "cut.3ds": (files.three_ds()[:-40], "named .3ds, but it holds bytes"),
     "bare.x3d": (b"<?xml version='1.0'?><X3D><Scene/></X3D>", "no points"),
+    "outside.x3d": (files.x3d().replace(b"'0 1 3 2", b"'0 1 99 2"), "names point 99"),
+    "minus.x3d": (files.x3d().replace(b"'0 1 3 2", b"'0 1 -17 2"), "names point -17"),
+    "words.x3d": (files.x3d().replace(b"3.0'", b"three'"), "cannot be read"),
+    "halves.x3d": (files.x3d().replace(b"3.0'", b"'"), "no whole points"),
+    "open.x3d": (files.x3d()[:-20], "cannot be read"),
+    "outside.dae": (files.dae().replace(b"<p>0 1", b"<p>0 99"), "Invalid data index"),
+    "minus.dae": (files.dae().replace(b"<p>0 1", b"<p>0 -9"), "names point -9"),
+    "outside.3ds": (files.three_ds().replace(CORNERS_3DS, b"\0\0\1\0\x60\xea"), "names point 60,000"),
     "laughs.x3d": (files.x3d(before=LAUGHS), "defines entities"),
     "laughs.dae": (files.dae(before=LAUGHS), "defines entities"),
     "cut.dae": (files.dae()[:-300], "cannot be read"),
@@ -141,6 +150,22 @@ def test_a_bad_file_is_refused_in_words(name: str, tmp_path: Path) -> None:
         read(source(tmp_path, name, content))
     assert expected in refused.value.cause
     assert refused.value.action.endswith(".")
+
+
+def test_files_with_random_damage_are_read_or_refused_and_nothing_else() -> None:
+    generator = np.random.default_rng(2)
+    worker = Worker()
+    with tempfile.TemporaryDirectory() as folder:
+        for sample in files.SAMPLES * 4:
+            content = np.frombuffer(sample.make(), np.uint8).copy()
+            places = generator.integers(0, len(content), generator.integers(1, 20))
+            content[places] = generator.integers(0, 256, len(places))
+            cut = content[: generator.integers(1, 2 * len(content))].tobytes()  # half of them stay whole
+            try:
+                assert len(read(source(Path(folder), sample.name, cut), worker=worker).cloud) > 0
+            except InvalidInput as refusal:
+                assert refusal.cause.endswith(".")  # noqa: PT017
+    worker.close()
 
 
 def test_a_crash_of_the_reader_is_a_refusal_and_the_next_file_is_read(tmp_path: Path) -> None:

@@ -12,11 +12,11 @@ import pytest
 import skimage.data
 from PIL import Image
 
+from demos.stereo.families import semi_global
 from demos.stereo.geometry import Calibration
 from demos.stereo.measurement import MarkedPoint
 from demos.stereo.models import MODELS
 from demos.stereo.options import MatchOptions, MeasureRequest
-from demos.stereo.partners import peak_of, score_curve
 from demos.stereo.pipeline import Stereo
 from demos.stereo.scenes import new_scene
 from demos.stereo.snippet import snippet
@@ -28,7 +28,7 @@ CALIBRATION = Calibration(994.978, 994.978, 311.193, 254.877, 0.193001, 31.086)
 POINTS = (
     MarkedPoint("a", 300, 250),
     MarkedPoint("b", 400.5, 300.25),
-    MarkedPoint("corner", 5, 5),
+    MarkedPoint("patch", 703, 91),
     MarkedPoint("hand", 300, 200, 250.5, 200),
     MarkedPoint("outside", 3000, 2),
 )
@@ -58,7 +58,7 @@ def test_each_point_has_a_place_and_an_error_or_a_reason(
     by_name = {point.marked.name: point for point in measured.points}
     assert [point.source for point in measured.points] == ["dense", "dense", "template", "hand", "none"]
     assert "outside the picture" in by_name["outside"].reason
-    for name in ("a", "b", "corner", "hand"):
+    for name in ("a", "b", "patch", "hand"):
         position, error = by_name[name].position_m, by_name[name].error_m
         assert position is not None
         assert error is not None
@@ -154,32 +154,6 @@ def test_a_new_scene_comes_with_its_truth_and_a_changed_one_without(stereo: Ster
     assert any("truth is not shown" in note for note in other.notes)
 
 
-def test_a_patch_slid_along_its_row_finds_a_shift_between_pixels() -> None:
-    rng = np.random.default_rng(0)
-    wide = Image.fromarray(rng.integers(0, 256, (60, 240, 3), dtype=np.uint8))
-    full = np.asarray(wide.resize((960, 240), Image.Resampling.BICUBIC))
-    left, right = full[::4, 0::4], full[::4, 25::4]  # 6.25 px apart
-    found = score_curve(np.ascontiguousarray(left), np.ascontiguousarray(right), 100.5, 30.0, (0, 20))
-    assert found is not None
-    peak = peak_of(*found)
-    assert peak.disparity_px == pytest.approx(6.25, abs=0.1)
-    assert peak.rival_px is None
-    assert peak.score > 0.9
-
-
-def test_a_repeated_pattern_names_its_rival() -> None:
-    stripes = np.tile(np.array([0, 80, 200, 255, 160, 40, 20, 90], np.uint8), 30)
-    picture = np.repeat(np.repeat(stripes[None, :, None], 60, 0), 3, 2)
-    found = score_curve(picture, picture, 120.0, 30.0, (0, 20))
-    assert found is not None
-    assert peak_of(*found).rival_px is not None
-
-
-def test_a_plain_patch_has_no_partner() -> None:
-    plain = np.full((60, 200, 3), 128, np.uint8)
-    assert score_curve(plain, plain, 100.0, 30.0, (0, 20)) is None
-
-
 @pytest.mark.parametrize(
     ("key", "options"),
     [
@@ -265,3 +239,16 @@ def ran(code: str, folder: Path) -> str:
     done = subprocess.run([sys.executable, "code.py"], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
+
+
+def test_the_code_of_a_pair_too_large_for_the_device_makes_it_smaller_alike(
+    pictures: tuple[Image.Image, Image.Image], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(semi_global.MOST_CELLS, "cpu", 2_000_000)
+    request = asked(pictures, MatchOptions(preset="quick", max_disparity=64))
+    (measured,) = Stereo.from_folder("census-sgm")([request])
+    assert measured.matched_px is not None
+    assert measured.matched_px[0] < 400
+    for name, picture in zip(("left", "right"), pictures, strict=True):
+        picture.save(tmp_path / f"{name}.png")
+    assert ran(snippet(CARDS["census-sgm"], request, measured), tmp_path) == summary(measured, "cm")

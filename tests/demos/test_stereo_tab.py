@@ -61,8 +61,8 @@ def dense() -> Measurement:
         points=(),
         dimensions=(),
         disparity_px=disparity,
-        invalid=invalid,
-        disparity_error_px=np.where(np.isnan(disparity), np.nan, np.float32(0.3)),
+        reasons=invalid,
+        errors=np.where(np.isnan(disparity), np.nan, np.float32(0.3)),
         truth=Truth(true, np.zeros((20, 20), dtype=bool)),
     )
 

@@ -36,9 +36,10 @@ def find_chromium() -> str | None:
 
 def open_tab(page: Page, title: str) -> None:
     """Open a demo's tab; on a phone, where not all have room, Gradio keeps the others in a menu."""
-    tab = page.get_by_role("tab", name=title)
-    if not tab.count():
-        page.get_by_label("More tabs").click()
+    tab, menu = page.get_by_role("tab", name=title), page.get_by_label("More tabs")
+    tab.or_(menu).filter(visible=True).first.wait_for()
+    if not tab.is_visible():
+        menu.click()
         tab = page.locator(".overflow-dropdown").get_by_text(title)
     tab.click()
 

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from demos import discover
 from tests.app import running_app
-from tests.e2e.chromium import DESKTOP, FLAGS, PHONE, find_chromium, opened
+from tests.e2e.chromium import DESKTOP, FLAGS, PHONE, find_chromium, open_tab, opened
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "screenshots"
 
@@ -28,7 +28,7 @@ def main() -> None:
                 for theme in ("light", "dark"):
                     context = chromium.new_context(viewport=size, device_scale_factor=1)
                     page = opened(context, f"{app.url}?__theme={theme}")
-                    page.get_by_role("tab", name=demo.title).click()
+                    open_tab(page, demo.title)
                     run_first_example(page, demo.slug)
                     suffix = "" if theme == "light" else "-dark"
                     page.screenshot(path=FOLDER / f"{demo.slug}-{name}{suffix}.png", full_page=name == "phone")

@@ -101,6 +101,21 @@ def test_a_step_is_added_with_its_own_options_explained_counted_timed_and_undone
     assert points(page) == before
 
 
+def test_two_points_picked_in_the_viewer_become_a_step(page: Page) -> None:
+    open_clouds(page)
+    click_example(page, SCAN)
+    stage = shown(page, ".cloud-stage").first
+    expect(shown(page, ".cloud-viewer").first).to_have_attribute("data-state", "ready")
+    box = stage.bounding_box()
+    assert box is not None
+    for share in (0.45, 0.6):
+        stage.click(position={"x": box["width"] * share, "y": box["height"] * 0.55})
+    shown(page, ".cloud-viewer [data-do=keep]").click()
+    expect(history(page)).to_have_count(3)
+    expect(history(page).nth(2)).to_contain_text("Distance")
+    expect(shown(page, ".clouds-findings")).to_contain_text("Distance")
+
+
 def test_the_things_on_a_table_are_listed_with_dimensions_and_compared_with_the_truth(page: Page) -> None:
     open_clouds(page)
     click_example(page, THINGS)

@@ -239,9 +239,9 @@ def test_dragging_turns_the_cloud_and_reset_turns_it_back(page: Page) -> None:
     assert box
     page.mouse.move(box["x"] + 300, box["y"] + 200)
     page.mouse.down()
-    page.mouse.move(box["x"] + 400, box["y"] + 230, steps=4)
+    page.mouse.move(box["x"] + 330, box["y"] + 200, steps=4)
     page.mouse.up()
-    assert where(seen(stage), COLOURS[1])["x"] > before["x"] + 20
+    assert where(seen(stage), COLOURS[1])["x"] > before["x"] + 5
     expect(page.locator("#first .cloud-readout")).to_contain_text("Click two points")  # a drag picks nothing
     page.locator("#first [data-do=start]").click()
     assert where(seen(stage), COLOURS[1]) == pytest.approx(before, abs=1)
@@ -328,7 +328,9 @@ def test_on_a_phone_a_finger_scrolls_the_page_upwards_and_turns_the_cloud_sidewa
     before = seen(stage)
     swipe(page, stage, 0, -150)
     page.wait_for_function("before => scrollY > before", arg=scrolled)
-    assert (seen(stage) == before).all()
+    after = seen(stage)
+    for colour in COLOURS[1:]:
+        assert where(after, colour) == pytest.approx(where(before, colour), abs=3)
     context.close()
 
 

@@ -11,6 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 from demos.stereo import DEMO, EXAMPLES
 from tests.app import RunningApp, wait_until
 from tests.demos.boards import POSES, SQUARE_M, pair_of
+from tests.e2e import chromium
 from tests.e2e.chromium import PHONE
 from tests.e2e.contrast import contrast
 
@@ -22,7 +23,7 @@ READABLE = 4.5  # contrast that WCAG 2.2, success criterion 1.4.3, asks of text
 
 
 def open_tab(page: Page) -> None:
-    page.get_by_role("tab", name=DEMO.title).click()
+    chromium.open_tab(page, DEMO.title)
     page.locator("#stereo-run").wait_for()
 
 
@@ -77,7 +78,7 @@ def test_the_epipolar_line_follows_the_pointer_through_both_pictures(page: Page)
     expect(lines).to_have_count(2)
     rows = [line.get_attribute("y1") for line in lines.all()]
     assert rows[0] == rows[1]
-    expect(page.locator(".stereo-readout")).to_contain_text("left picture: u ")
+    expect(page.locator(".stereo-readout").first).to_contain_text("Left picture: u ")
 
 
 def test_the_pair_can_be_seen_for_red_cyan_glasses_and_blinking(page: Page) -> None:
@@ -138,6 +139,24 @@ def test_exported_points_come_back_as_they_were(page: Page, tmp_path: Path) -> N
     expect(page.locator("#stereo-points")).to_contain_text("pt12")
     expect(page.locator(POINTS)).to_have_count(12)
     expect(page.locator(POINTS).nth(8)).to_contain_text("66.60")
+
+
+def test_the_pointer_reads_disparity_and_depth_off_the_pictures(page: Page) -> None:
+    open_tab(page)
+    click_example(page, SCENE)
+    told = page.locator(".stereo-readout")
+    expect(told.first).to_contain_text("Click the left picture")
+    left_picture(page).hover(position={"x": 150, "y": 200})
+    numbers = re.compile(r"Left picture: u [\d.]+, v [\d.]+ px; disparity ([\d.]+) px, depth ([\d.]+) cm; the partner")
+    expect(told.first).to_have_text(numbers)
+    disparity, depth = map(float, re.findall(r"(?:disparity|depth) ([\d.]+)", told.first.inner_text()))
+    page.locator(".stereo-maps img").first.hover(position={"x": 2, "y": 200})
+    expect(told.last).to_contain_text("no disparity: ")
+    expect(told.first).to_contain_text("Click the left picture")
+    fold(page, "Calibration")
+    focal = float(page.locator("#stereo-fx input").input_value())
+    baseline = float(page.locator("#stereo-baseline input").input_value())
+    assert depth == pytest.approx(focal * baseline / 10 / disparity, rel=0.01)
 
 
 def test_a_new_scene_is_measured_at_once_and_compared_with_its_truth(page: Page) -> None:
@@ -219,7 +238,7 @@ def test_text_stands_out_from_its_background(page: Page, app: RunningApp, theme:
         "a number": ".stereo-points td",
         "an error": ".stereo-points small",
         "a distance": ".stereo-dimensions td",
-        "the hint": ".stereo-readout",
+        "the hint": ".stereo-stage + .stereo-readout",
         "a step": ".stereo-derivation li",
         "a caption": ".stereo-maps figcaption",
         "a tick": ".stereo-ticks span",

@@ -12,6 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 from demos.vqa import DEMO, DOCUMENT_EXAMPLES, EXAMPLES
 from demos.vqa.battery import SIZE
 from tests.app import RunningApp
+from tests.e2e import chromium
 from tests.e2e.contrast import contrast
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
@@ -22,7 +23,7 @@ READABLE = 4.5  # contrast that WCAG 2.2, success criterion 1.4.3, asks of text
 
 
 def tab(page: Page) -> Page:
-    page.get_by_role("tab", name=DEMO.title).click()
+    chromium.open_tab(page, DEMO.title)
     return page
 
 

@@ -87,9 +87,8 @@ def clusters(cloud: Cloud, options: ClusterOptions, context: Context) -> Changed
     free = cloud.points[off_planes(cloud.points, planes)]
     if not len(free):
         raise InvalidInput("Every point lies on the plane.", "Choose that things stand on nothing.")
-    sent = to_tensor_cloud(Cloud(free))
-    distance = options.distance or SPACINGS_IN_DISTANCE * spacing_of(sent)
-    affordable(Cloud(free), sent, distance)
+    distance = options.distance or SPACINGS_IN_DISTANCE * spacing_of(to_tensor_cloud(Cloud(free)))
+    affordable(free, distance)
     context.check()
     labels = clusters_of(cloud.points, planes, distance, options.points, options.least)
     count = int(labels.max()) + 1 - len(planes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,13 +33,13 @@ class CropOptions:
 
     @property
     def lower(self) -> list[float]:
-        """Return the corner with the least coordinates."""
-        return [self.x_min, self.y_min, self.z_min]
+        """Return the corner with the least coordinates, -inf where there is no bound."""
+        return [-math.inf if bound == -UNBOUNDED else bound for bound in (self.x_min, self.y_min, self.z_min)]
 
     @property
     def upper(self) -> list[float]:
-        """Return the corner with the greatest coordinates."""
-        return [self.x_max, self.y_max, self.z_max]
+        """Return the corner with the greatest coordinates, inf where there is no bound."""
+        return [math.inf if bound == UNBOUNDED else bound for bound in (self.x_max, self.y_max, self.z_max)]
 
 
 def crop(cloud: Cloud, options: CropOptions, context: Context) -> Changed:
@@ -68,8 +69,9 @@ def spans(cloud: Cloud) -> str:
 
 def _code(options: CropOptions) -> list[str]:
     inverted = ", invert=True" if options.keep == "outside" else ""
+    lower, upper = (str(corner).replace("inf", "np.inf") for corner in (options.lower, options.upper))
     return [
-        f"lower, upper = o3c.Tensor({options.lower} - origin), o3c.Tensor({options.upper} - origin)",
+        f"lower, upper = o3c.Tensor({lower} - origin), o3c.Tensor({upper} - origin)",
         f"cloud = cloud.crop(o3d.t.geometry.AxisAlignedBoundingBox(lower, upper).to(device){inverted})",
     ]
 

@@ -35,6 +35,10 @@ def largest_plane(points: F64, distance: float, iterations: int = 2000, seed: in
     o3d.utility.random.seed(seed)
     sample = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(few))
     found = sample.segment_plane(widest, 3, iterations, 1.0)[0]  # 1.0: all are tried, so that threads cannot matter
+    if not np.linalg.norm(found[:3]) > 0:  # all on a line: any plane through it will do
+        middle = few.mean(axis=0)
+        flattest = np.linalg.eigh((few - middle).T @ (few - middle))[1][:, 0]
+        found = np.array([*flattest, -flattest @ middle])
     normal, offset, band = found[:3] / np.linalg.norm(found[:3]), found[3] / np.linalg.norm(found[:3]), widest
     for some, rounds in ((few, 30), (points, 3)):
         for _ in range(rounds):

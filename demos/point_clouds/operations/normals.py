@@ -60,7 +60,7 @@ def estimate(cloud: Cloud, options: NormalOptions, context: Context) -> Changed:
     enough(cloud, 3, "a plane through neighbours")
     sent = to_tensor_cloud(cloud, context.device)  # its normals are a copy: Open3D writes into them
     if options.radius:
-        affordable(cloud, sent, options.radius)
+        affordable(cloud.points, options.radius)
         sent.estimate_normals(options.neighbours, options.radius)
     else:
         sent.estimate_normals(options.neighbours)
@@ -99,7 +99,15 @@ def orient(cloud: Cloud, options: OrientOptions, context: Context) -> Changed:
                 f"Orienting {len(cloud):,} normals consistently would take minutes.",
                 f"Thin the cloud out to {MOST_ORIENTED:,} points first, or choose upwards or viewpoint.",
             )
-        sent.orient_normals_consistent_tangent_plane(options.neighbours)
+        try:
+            sent.orient_normals_consistent_tangent_plane(options.neighbours)
+        except RuntimeError as error:
+            if "Qhull" not in str(error):
+                raise
+            raise InvalidInput(
+                "The points lie on a plane or a line, where the way from point to point cannot be found.",
+                "Choose upwards or viewpoint.",
+            ) from error
     oriented = _with_normals(cloud, sent)
     assert oriented.normals is not None
     turned = int((np.einsum("ij,ij->i", oriented.normals, before) < 0).sum())

@@ -142,14 +142,14 @@ OPERATIONS = (
             "Moves the second cloud, as a rigid body, to where it fits the first, which stays. First guess: both are "
             "reduced to one point a voxel, each point gets a histogram of the angles between the normals around it "
             "(FPFH, Rusu et al. 2009), points of like histograms are matched, and either RANSAC (Fischler and Bolles "
-            "1981) looks for the three matches that most others agree with, or fast global registration (Zhou et al. "
-            "2016) weighs all of them at once: faster, but lost sooner where the clouds share little. Fine fit: ICP, "
-            "which brings each point nearer to the plane through its neighbour in the other cloud (Chen and Medioni "
-            "1992), again and again; coloured, it also slides until the colours agree (Park et al. 2017), which holds "
-            "flat things in place. It only finds the nearest good place, so the guess must be good to a few voxels. "
-            "Fitness is the share of the second cloud with a partner within 3/4 of a voxel, RMSE the root mean square "
-            "distance to these partners; with a fitness below 0.3 be wary. The transform takes coordinates of the "
-            "second file to those of the first."
+            "1981) looks for three matches that most others agree with and that lay the clouds onto each other, or "
+            "fast global registration (Zhou et al. 2016) weighs all matches at once: faster, but lost sooner where "
+            "the clouds share little. Fine fit: ICP, which brings each point nearer to the plane through its "
+            "neighbour in the other cloud (Chen and Medioni 1992), again and again; coloured, it also slides until "
+            "the colours agree (Park et al. 2017), which holds flat things in place. It only finds the nearest good "
+            "place, so the guess must be good to a few voxels. Fitness is the share of the second cloud with a "
+            "partner within 3/4 of a voxel, RMSE the root mean square distance to these partners; with a fitness "
+            "below 0.3 be wary. The transform takes coordinates of the second file to those of the first."
         ),
         options=RegisterOptions,
         apply=register,

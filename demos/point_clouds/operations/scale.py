@@ -1,7 +1,7 @@
 """How dense a cloud is: what lengths that are left to us are chosen by.
 
 A cloud may be a coin in millimetres or a city in metres, so no fixed length suits; the spacing of its own points does.
-These functions are copied into scripts as they stand, so they know nothing but NumPy and Open3D.
+`DEFINITIONS` are copied into scripts as they stand, so they know nothing but NumPy and Open3D.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
+from demos.point_clouds.cloud import F64
 
 
 def spacing_of(cloud: Any, share: float = 0.5) -> float:
@@ -27,15 +29,17 @@ def spacing_of(cloud: Any, share: float = 0.5) -> float:
     return float(np.linalg.norm(extent)) / 1000 or 1.0  # every point is there twice, or there is one
 
 
-def crowding_of(cloud: Any, radius: float) -> float:
-    """Return how many points lie within `radius` of a point, itself counted: the mean over 200 points."""
+DEFINITIONS = (spacing_of,)
+
+
+def crowding_of(points: F64, radius: float) -> float:
+    """Return about how many of the points (N, 3) lie within `radius` of one of them, from 20,000 of them at most."""
     import open3d as o3d
 
-    points = cloud.point.positions
-    search = o3d.core.nns.NearestNeighborSearch(points)
+    every = -(-len(points) // 20_000)
+    some = o3d.core.Tensor(np.ascontiguousarray(points[::every]))
+    search = o3d.core.nns.NearestNeighborSearch(some)
     search.fixed_radius_index(radius)
-    asked = np.unique(np.linspace(0, len(points) - 1, 200).round().astype(np.int64))
-    return len(search.fixed_radius_search(points[o3d.core.Tensor(asked).to(points.device)], radius)[0]) / len(asked)
-
-
-DEFINITIONS = (spacing_of, crowding_of)
+    asked = some[o3d.core.Tensor(np.unique(np.linspace(0, len(some) - 1, 200).round().astype(np.int64)))]
+    others = len(search.fixed_radius_search(asked, radius)[0]) / len(asked) - 1
+    return 1 + others * every

@@ -49,7 +49,7 @@ def voxel(cloud: Cloud, options: VoxelOptions, context: Context) -> Changed:
     """
     sent = to_tensor_cloud(replace(cloud, labels=None), context.device)  # a mean of labels is none
     size = options.size or SPACINGS_IN_VOXEL * spacing_of(sent)
-    edges = np.ptp(cloud.points, axis=0).max() / size
+    edges = max(float(np.ptp(along)) for along in cloud.points.T) / size
     if edges > VOXELS_PER_EDGE:
         raise InvalidInput(
             f"A voxel of {size:g} is too small: {edges:,.0f} of them would lie along the cloud.", "Choose a larger one."

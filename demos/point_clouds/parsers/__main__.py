@@ -85,6 +85,7 @@ def _limit(megabytes: float, seconds: float) -> None:
     for kind, value in (
         (resource.RLIMIT_AS, int(megabytes * 1e6)),
         (resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime + seconds) + 2),
+        (resource.RLIMIT_CORE, 0),  # a crash leaves no gigabytes behind
     ):
         hard = resource.getrlimit(kind)[1]
         resource.setrlimit(kind, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))

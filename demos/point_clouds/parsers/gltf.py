@@ -139,6 +139,7 @@ def _read(document: dict[str, Any], buffers: list[bytes], opening: list[str], mo
         parsed.normals = np.concatenate(normals)[::k]
     if colours:
         parsed.colours = srgb(np.concatenate(colours)[::k])
+        parsed.notes.append("Colours are linear light in glTF; they were turned into those of a screen (sRGB).")
     if triangles:
         parsed.triangles = np.concatenate(triangles)
     parsed.dropped = [what for what in ("textures", "animations", "skins", "cameras") if document.get(what)]

@@ -71,7 +71,7 @@ def every(count: int, most_points: int, faces: bool = False) -> int:
     if faces:
         raise InvalidInput(
             f"The mesh has {count:,} vertices; at most {most_points:,} are taken.",
-            "Simplify it first, or send its vertices without faces: of a cloud, every so-manieth point is kept.",
+            "Simplify it first, or send its vertices without faces: a large cloud is thinned out evenly.",
         )
     return -(-count // most_points)
 

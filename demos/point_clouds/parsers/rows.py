@@ -75,6 +75,8 @@ def parse(path: Path, name: str, most_points: int) -> Parsed:
     if layout.claimed is not None and layout.claimed > count:
         raise cut_off(layout.claimed, "points", count)
     k = every(count, most_points)
+    if len(layout.names) != values.shape[1]:
+        layout.names = []  # a title, or names that do not fit: the columns are told by their numbers
     places, colours, normals = _columns(values, layout, Path(name).suffix.lower())
     parsed = Parsed(values[:, places], comments=layout.comments, unit=unit_in(layout.comments))
     parsed.encoding = "text"
@@ -193,7 +195,7 @@ def _columns(values: NDArray[np.float64], layout: Layout, ending: str) -> tuple[
     width, names = values.shape[1], layout.names
     if width < 3:
         raise InvalidInput(TOO_FEW, "Send at least three columns.")
-    if len(names) == width:
+    if names:
         places = find_names(names, PLACE_NAMES) or tuple(names[:3])
         groups = (places, find_names(names, COLOUR_NAMES) or (), find_names(names, NORMAL_NAMES) or ())
         of_places, of_colours, of_normals = ([names.index(name) for name in group] for group in groups)

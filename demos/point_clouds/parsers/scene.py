@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from demos.point_clouds.parsers import x3d
+from demos.point_clouds.parsers import scene_checks, x3d
 from demos.point_clouds.parsers.parsed import Parsed, damaged, every
 from hub.errors import InvalidInput
 
 DEFAULT_COLOUR = (0.6, 0.6, 0.6)  # what assimp gives a mesh without a material
-ENTITY = re.compile(rb"<!ENTITY", re.IGNORECASE)
 # From assimp's frame, y up, to the file's, z up: (x, y, z) -> (x, -z, y).
 Z_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 WALK = [
@@ -36,21 +35,29 @@ def parse(path: Path, name: str, most_points: int) -> Parsed:
     """Read a 3DS, X3D or Collada file.
 
     Raises:
-        InvalidInput: for XML that defines entities, and for scenes without points.
+        InvalidInput: for XML that defines entities, numbers that are wrong, and scenes without points.
     """
-    head = path.open("rb").read(4)
-    is_xml = not head.startswith(b"MM")
-    text = _checked_xml(path.read_bytes()) if is_xml else b""
+    data = path.read_bytes()
+    is_xml = not data.startswith(b"MM")
+    text = scene_checks.checked_text(data) if is_xml else b""
     is_x3d = b"<X3D" in text
     ending = ".x3d" if is_x3d else ".dae" if is_xml else ".3ds"
-    if is_x3d and x3d.has_loose_points(text):
-        return x3d.parse(path, name, most_points)
+    if is_x3d:
+        root = scene_checks.checked_x3d(data)
+        if x3d.point_sets(root):
+            return x3d.parse(root, name, most_points)
+    elif is_xml:
+        scene_checks.check_collada(text)
+    else:
+        scene_checks.check_3ds(data)
     try:
         scene = _imported(path, ending)
     except ValueError as error:  # of lines or single points, which assimp-py does not hand over
         raise InvalidInput("The scene holds lines or loose points between its faces.", "Export it as PLY.") from error
     except RuntimeError as error:
-        said = str(error).partition("': ")[2].strip()
+        said = str(error).partition("': ")[2].strip(" .")
+        if "bad_alloc" in said:
+            raise MemoryError from error
         raise damaged(f"The file cannot be read{f': {said[:150]}' if said else ', or holds no mesh'}.") from error
     turned = not is_xml or b"<up_axis>Z_UP" in text.replace(b" ", b"")
     parsed = _gathered(scene, turned, name, ending)
@@ -72,18 +79,6 @@ def _number(text: bytes) -> float:
         return float(text)
     except ValueError:
         return 0.0
-
-
-def _checked_xml(data: bytes) -> bytes:
-    """Return the file's text, as UTF-8.
-
-    Raises:
-        InvalidInput: when it defines entities, which may stand for gigabytes.
-    """
-    text = data.decode("utf-16", "replace").encode() if data[:2] in (b"\xff\xfe", b"\xfe\xff") else data
-    if ENTITY.search(text):
-        raise InvalidInput("The XML file defines entities, which are not read.", "Export it again without them.")
-    return text
 
 
 def _imported(path: Path, ending: str) -> Any:

@@ -15,17 +15,19 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from demos.stereo.families.holes import described, holes
+from demos.stereo.families.holes import holes
+from demos.stereo.later import Later
 from demos.stereo.matching import F32, U8, Matched, Pair
 from demos.stereo.measurement import FILTERED, OUTSIDE, VALID
 from demos.stereo.options import MatchOptions
 from demos.stereo.search_range import SearchRange, chosen_range
-from demos.stereo.uncertainty import disparity_error
+from demos.stereo.uncertainty import error_later
 from hub.batch import Watch
 from hub.errors import InvalidInput
 
@@ -132,18 +134,27 @@ class OpenCvDense:
 
         width = pair.left.shape[1]
         inside = slice(searched.before, searched.before + width)
-        disparity, invalid = _checked(raw, from_right, searched, settings, inside)
+        steps = _agreeing(raw, from_right, searched, settings)[:, inside]
+        empty = (searched.minimum_px - 1) * FIXED_POINT
+        kept_steps = steps
+        if settings.speckle_px:
+            kept_steps = steps.copy()
+            cv2.filterSpeckles(kept_steps, empty, settings.speckle_px, SPECKLE_STEP_PX * FIXED_POINT)
+        disparity = np.multiply(kept_steps, np.float32(1 / FIXED_POINT), dtype=np.float32)
         confidence = None
         if chosen.smoothing == "wls":
             watch.progress("Filtering")
-            disparity, confidence = filtered(disparity, invalid == VALID, pair.left)
-            invalid[confidence > 0] = VALID
-        landing = np.arange(width, dtype=np.float32) - disparity
-        invalid[((landing < -0.5) | (landing > width - 0.5)) & (invalid == VALID)] = OUTSIDE
-        disparity[invalid != VALID] = np.nan
-        error = disparity_error(pair.left, pair.right, disparity, settings.block_size, confidence)
-        facts = {"range searched": f"{searched} ({origin})", **described(invalid)}
-        return Matched(disparity, invalid, error, search=searched.ends, facts=facts)
+            disparity, confidence = filtered(disparity, kept_steps > empty, pair.left)
+            disparity[(kept_steps <= empty) & (confidence == 0)] = np.nan
+        else:
+            disparity[kept_steps <= empty] = np.nan
+        _leave_out_what_lands_outside(disparity, searched)
+        reasons = Later(
+            partial(reasons_of, steps, kept_steps, empty, disparity, confidence), 2 * steps.nbytes + disparity.nbytes
+        )
+        errors = error_later(pair.left, pair.right, disparity, settings.block_size, confidence)
+        facts = {"range searched": f"{searched} ({origin})"}
+        return Matched(disparity, reasons, errors, by_pixel=True, search=searched.ends, facts=facts)
 
     def _matcher(self, settings: DenseSettings, searched: SearchRange) -> Any:
         cv2: Any = importlib.import_module("cv2")  # its stubs lack the factories
@@ -180,37 +191,50 @@ def _from_right(matcher: Any, left: U8, right: U8, searched: SearchRange) -> I16
     return found[:, : right.shape[1]]
 
 
-def _checked(
-    raw: I16, from_right: I16 | None, searched: SearchRange, settings: DenseSettings, inside: slice
-) -> tuple[F32, U8]:
-    """Return disparities (H, W), pixels, and why there is none, before any filter.
+def _agreeing(raw: I16, from_right: I16 | None, searched: SearchRange, settings: DenseSettings) -> I16:
+    """Return disparities (H, W'), sixteenths of a pixel, without those that the right picture's own do not confirm.
 
     Args:
-        raw: (H, W'), of the widened left picture, sixteenths of a pixel.
+        raw: (H, W'), of the widened left picture.
         from_right: (H, W'), of the widened right picture, likewise but negative; None where it was not matched.
         searched: the range.
         settings: of the matcher.
-        inside: the columns of the picture itself.
     """
-    import cv2
+    if from_right is None:
+        return raw
+    rows, columns = np.arange(raw.shape[0])[:, None], np.arange(raw.shape[1])
+    there = np.clip(columns - (raw + FIXED_POINT // 2) // FIXED_POINT, 0, raw.shape[1] - 1)
+    disagreement = np.abs(raw + from_right[rows, there])
+    return np.where(
+        disagreement > settings.left_right * FIXED_POINT, np.int16((searched.minimum_px - 1) * FIXED_POINT), raw
+    )
 
-    empty = (searched.minimum_px - 1) * FIXED_POINT
-    found = raw
-    if from_right is not None:
-        found = raw.copy()
-        rows, columns = np.arange(raw.shape[0])[:, None], np.arange(raw.shape[1])
-        there = np.clip(columns - (raw + FIXED_POINT // 2) // FIXED_POINT, 0, raw.shape[1] - 1)
-        disagreement = np.abs(raw + from_right[rows, there])
-        found[disagreement > settings.left_right * FIXED_POINT] = empty
-    despeckled = found
-    if settings.speckle_px:
-        despeckled = found.copy()
-        cv2.filterSpeckles(despeckled, empty, settings.speckle_px, SPECKLE_STEP_PX * FIXED_POINT)
-    kept = despeckled[:, inside] > empty
-    disparity = np.multiply(despeckled[:, inside], np.float32(1 / FIXED_POINT), dtype=np.float32)
-    invalid = holes(disparity, kept)
-    invalid[(found[:, inside] > empty) & ~kept] = FILTERED
-    return disparity, invalid
+
+def _leave_out_what_lands_outside(disparity_px: F32, searched: SearchRange) -> None:
+    """Set the disparities (H, W) to NaN whose partner would lie outside the right picture: near the sides, if any."""
+    width = disparity_px.shape[1]
+    left_strip, right_strip = disparity_px[:, : searched.before], disparity_px[:, width - min(searched.after, width) :]
+    left_strip[left_strip > np.arange(left_strip.shape[1]) + 0.5] = np.nan
+    right_strip[right_strip < np.arange(-right_strip.shape[1], 0) + 0.5] = np.nan
+
+
+def reasons_of(steps: I16, kept_steps: I16, empty: int, disparity_px: F32, confidence: F32 | None) -> U8:
+    """Return (H, W) `VALID` or why there is no disparity.
+
+    Args:
+        steps: (H, W) what was matched, sixteenths of a pixel; `empty` or less: nothing.
+        kept_steps: (H, W) likewise, without speckles.
+        empty: what stands for no match.
+        disparity_px: (H, W) the result, NaN where there is none.
+        confidence: (H, W) of a filter that filled holes; None: nothing was filled.
+    """
+    kept = kept_steps > empty
+    invalid = holes(np.multiply(kept_steps, np.float32(1 / FIXED_POINT), dtype=np.float32), kept)
+    invalid[(steps > empty) & ~kept] = FILTERED
+    if confidence is not None:
+        invalid[confidence > 0] = VALID
+    invalid[np.isnan(disparity_px) & (invalid == VALID)] = OUTSIDE
+    return invalid
 
 
 def filtered(disparity_px: F32, found: NDArray[np.bool_], left: U8) -> tuple[F32, F32]:

@@ -11,7 +11,6 @@ NeurIPS 2024; Bochkovskii et al., Depth Pro, ICLR 2025.
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,8 +25,8 @@ from demos.stereo.matching import F32, Matched, Pair
 from demos.stereo.measurement import VALID
 from demos.stereo.options import MatchOptions
 from hub.batch import Watch
+from hub.depth import DepthEstimator
 from hub.errors import InvalidInput
-from hub.weights import LOCAL, SAFE_WEIGHTS
 
 if TYPE_CHECKING:
     import torch
@@ -43,22 +42,13 @@ class DepthEstimation:
     """A depth model of the Hub, or the embedded one, through transformers' depth-estimation pipeline."""
 
     def __init__(self, folder: Path, device: str, dtype: torch.dtype) -> None:
-        from transformers import AutoImageProcessor, AutoModelForDepthEstimation, pipeline
-
-        model = AutoModelForDepthEstimation.from_pretrained(folder, dtype=dtype, **SAFE_WEIGHTS).to(device).eval()
-        depth_pro = model.config.model_type == "depth_pro"
-        processor = (
-            DepthProPictures(folder)
-            if depth_pro
-            else AutoImageProcessor.from_pretrained(folder, backend="pil", **LOCAL)
-        )
-        self.metric: bool = depth_pro or model.config.depth_estimation_type == "metric"
-        self.pipeline = pipeline("depth-estimation", model=model, image_processor=processor, device=device)
+        self.estimator = DepthEstimator(folder, device, dtype)
+        self.metric = self.estimator.metric
         self.stereo = OpenCvDense()
 
     def modules(self) -> list[Any]:
         """Return the torch modules it holds."""
-        return [self.pipeline.model]
+        return self.estimator.modules()
 
     def match(self, pair: Pair, chosen: MatchOptions, watch: Watch) -> Matched:
         """Estimate the left picture's depth and give it the scale of stereo, where there is a right picture.
@@ -72,7 +62,7 @@ class DepthEstimation:
                 "Send the right picture too, or choose a metric model.",
             )
         watch.progress("Estimating depth from the left picture")
-        said = self.depth(Image.fromarray(pair.left))
+        said = self.estimator(Image.fromarray(pair.left)).values
         watch.raise_if_all_cancelled()
         if pair.right is None:
             note = "Measured from a single picture, at the model's own scale: a guess, not a measurement."
@@ -80,11 +70,6 @@ class DepthEstimation:
         stereo = self.stereo.match(pair, replace(chosen, preset="balanced", smoothing="none"), watch)
         assert stereo.disparity_px is not None
         return replace(self._aligned(pair, said, stereo.disparity_px), search=stereo.search)
-
-    def depth(self, picture: Image.Image) -> F32:
-        """Return what the model says, (H, W) float32: metres, or for a relative model something like inverse depth."""
-        said = self.pipeline(picture)["predicted_depth"]
-        return np.asarray(said.detach().float().cpu().numpy(), np.float32).reshape(picture.height, picture.width)
 
     def _aligned(self, pair: Pair, said: F32, stereo_px: F32) -> Matched:
         """Fit what the model says to the stereo disparities (H, W), and report the fit."""
@@ -142,40 +127,3 @@ def scale_and_shift(said: F32, wanted: Any) -> tuple[float, float]:
         residual = np.abs(scale * x + shift - y)
         kept = residual <= np.quantile(residual, KEPT)
     return float(scale), float(shift)
-
-
-class DepthProPictures:
-    """What Depth Pro's image processor does, which transformers offers only where torchvision is installed."""
-
-    def __init__(self, folder: Path) -> None:
-        settings = json.loads((folder / "preprocessor_config.json").read_text(encoding="utf-8"))
-        size = settings.get("size", {"height": 1536, "width": 1536})
-        self.size = (int(size["height"]), int(size["width"]))
-        self.mean = settings.get("image_mean", [0.5, 0.5, 0.5])
-        self.std = settings.get("image_std", [0.5, 0.5, 0.5])
-
-    def __call__(self, images: Image.Image, return_tensors: str = "pt", **unused: Any) -> Any:
-        """Return pixel_values (1, 3, h, w): normalised first, then resized without smoothing, as it was trained."""
-        import torch
-        from transformers import BatchFeature
-
-        pixels = torch.from_numpy(np.asarray(images.convert("RGB"), np.float32) / 255)
-        pixels = (pixels - torch.tensor(self.mean)) / torch.tensor(self.std)
-        resized = torch.nn.functional.interpolate(pixels.permute(2, 0, 1)[None], self.size, mode="bilinear")
-        return BatchFeature({"pixel_values": resized})
-
-    def post_process_depth_estimation(self, outputs: Any, target_sizes: list[tuple[int, int]]) -> list[dict[str, Any]]:
-        """Return the depth, metres, at the picture's own size; the model says inverse depth for a field of view.
-
-        Source: Bochkovskii et al. 2025, section 3.1: depth = focal length in pixels / (picture width x canonical
-        inverse depth); as transformers' DepthProImageProcessor.
-        """
-        import torch
-
-        (inverse,) = outputs.predicted_depth
-        ((height, width),) = target_sizes
-        if outputs.field_of_view is not None:
-            half = 0.5 * torch.deg2rad(outputs.field_of_view[0])
-            inverse = inverse * 2 * torch.tan(half)  # width / focal length
-        full = torch.nn.functional.interpolate(inverse[None, None].float(), (height, width), mode="bilinear")[0, 0]
-        return [{"predicted_depth": 1 / full.clamp(1e-4, 1e4)}]

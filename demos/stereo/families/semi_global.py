@@ -14,13 +14,13 @@ workshops 2011 (census and absolute differences together).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from demos.stereo.families.dense import FIXED_POINT, SPECKLE_PX, SPECKLE_STEP_PX
-from demos.stereo.families.holes import described, holes
+from demos.stereo.families.holes import holes
 from demos.stereo.matching import F32, U8, Matched, Pair
 from demos.stereo.measurement import FILTERED, OUTSIDE, VALID
 from demos.stereo.options import MatchOptions
@@ -78,8 +78,10 @@ class CensusSemiGlobal:
         factor = min(1.0, (most / (height * width * searched.count)) ** (1 / 3))
         left, right = pair.left, pair.right
         notes: tuple[str, ...] = ()
+        matched_px = None
         if factor < 1:
-            left, right, searched = _smaller(left, right, searched, factor)
+            matched_px = (max(1, round(width * factor)), max(1, round(height * factor)))
+            left, right, searched = _smaller(left, right, searched, matched_px)
             notes = (f"matched at {left.shape[1]} x {left.shape[0]} pixels, to fit the device's memory",)
         paths = 4 if chosen.preset == "quick" else 8
         watch.progress(f"Matching {searched.count} disparities along {paths} paths")
@@ -100,8 +102,17 @@ class CensusSemiGlobal:
         if factor < 1:
             disparity, invalid = _enlarged(disparity, invalid, (width, height))
         error = disparity_error(pair.left, pair.right, disparity, BLOCK_SIZE)
-        facts = {"range searched": f"{searched} ({origin})", "paths": str(paths), **described(invalid)}
-        return Matched(disparity, invalid, error, search=search, facts=facts, notes=notes)
+        facts = {"range searched": f"{searched} ({origin})", "paths": str(paths)}
+        return Matched(
+            disparity,
+            invalid,
+            error,
+            by_pixel=matched_px is None,  # enlarged, neighbours are one
+            matched_px=matched_px,
+            search=search,
+            facts=facts,
+            notes=notes,
+        )
 
 
 def aggregate(
@@ -286,15 +297,16 @@ def _checked(disparity: F32, unique: Any, from_right: Any, searched: SearchRange
     return disparity, invalid
 
 
-def _smaller(left: U8, right: U8, searched: SearchRange, factor: float) -> tuple[U8, U8, SearchRange]:
+def _smaller(left: U8, right: U8, searched: SearchRange, size: tuple[int, int]) -> tuple[U8, U8, SearchRange]:
+    """Return the pair at `size` (width, height), and the range to search there."""
     import cv2
 
-    size = (max(1, round(left.shape[1] * factor)), max(1, round(left.shape[0] * factor)))
+    factor = size[0] / left.shape[1]
     pictures = [
         np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8) for picture in (left, right)
     ]
     count = math.ceil(searched.count * factor / 16) * 16
-    return pictures[0], pictures[1], replace(searched, minimum_px=math.floor(searched.minimum_px * factor), count=count)
+    return pictures[0], pictures[1], SearchRange(math.floor(searched.minimum_px * factor), count)
 
 
 def _enlarged(disparity: F32, invalid: U8, size: tuple[int, int]) -> tuple[F32, U8]:
