@@ -27,12 +27,14 @@ def build(hub: Hub) -> None:
 
 
 def warm() -> None:
-    """Do what would make the first run slow: import Open3D, and start the process that reads files."""
+    """Do what would make the first run slow: import Open3D, start the processes that read files and take long steps."""
     import open3d  # noqa: F401
 
+    from demos.point_clouds.apart import APART
     from demos.point_clouds.worker import WORKER
 
     WORKER.start()
+    APART.start()
 
 
 EXERCISES = (

@@ -27,9 +27,10 @@ from hub.errors import InvalidInput
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.05  # how often a wait asks whether anybody still wants the result
-ALWAYS = ("ball_pivoting", "poisson", "alpha")  # seconds to minutes, whatever the cloud
-LARGE = ("statistical", "radius", "orient", "clusters", "register")  # seconds for this many points:
-LARGE_POINTS = 300_000
+ALWAYS = ("farthest", "ball_pivoting", "poisson", "alpha", "register")  # seconds to minutes, whatever the cloud
+# Hold the lock for up to half a second per 100,000 points; the other operations let go of it, or are quick.
+LARGE = ("voxel", "statistical", "radius", "orient", "colour", "planes", "clusters", "volume", "sample", "compare")
+LARGE_POINTS = 50_000
 TWO_CLOUDS = ("register", "compare")
 NO_POINTS = np.zeros((0, 3))
 
@@ -84,6 +85,11 @@ class Apart:
             process.join()
         if line is not None:
             line.close()
+
+    def start(self) -> None:
+        """Start the process, if there is none, without waiting for it."""
+        with self._lock:
+            self._started()
 
     def apply(self, step: Step, cloud: Cloud, context: Context) -> Changed:
         """Take a step.
@@ -140,6 +146,8 @@ class Apart:
 
 def serve(line: Connection) -> None:
     """Take steps until the hub hangs up: what the process does."""
+    import open3d  # noqa: F401  # before anybody waits
+
     while True:
         try:
             asked: Asked = line.recv()

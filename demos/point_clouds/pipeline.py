@@ -173,7 +173,7 @@ class Clouds:
 
     def _second(self, request: CloudRequest, watch: Watch) -> Start:
         assert request.other is not None
-        key = ("start", (request.other.digest, request.options))
+        key = ("start", (*_of_file(request.other), request.options))
         return self._read(request.other, request.options, key, watch)
 
     def _other(self, request: CloudRequest, first: Cloud, watch: Watch) -> Callable[[], Cloud]:
@@ -217,15 +217,21 @@ def open3d_device(device: str) -> str:
 
 def _digest(request: CloudRequest, *, with_other: bool = True) -> Hashable:
     """Return what decides a cloud before its steps, and with `with_other` also what any step does."""
-    other = request.other.digest if with_other and request.other is not None else None
+    other = _of_file(request.other) if with_other and request.other is not None else None
     if request.file is not None:
-        return (request.file.digest, request.options, other) if with_other else (request.file.digest, request.options)
+        own = (*_of_file(request.file), request.options)
+        return (own, other) if with_other else own
     picture = None if request.picture is None else fingerprint(request.picture)
     depth = None
     if request.depth is not None:
         array = np.ascontiguousarray(request.depth)
         depth = (array.shape, hashlib.sha256(array.tobytes()).digest())
     return (picture, depth, request.options, other)
+
+
+def _of_file(source: Source) -> tuple[str, bytes]:
+    """Return what decides how a file is read: its content, and its name, which notes and scripts say too."""
+    return source.name, source.digest
 
 
 def _take(step: Step, number: int, cloud: Cloud, context: Context) -> Taken:

@@ -39,8 +39,11 @@ def test_a_step_gives_the_same_as_in_the_hub_itself(process: Apart, one: Step) -
     context = Context(other=lambda: replace(CLOUD, points=CLOUD.points[::-1].copy()))
     expected = REGISTRY[one.op].apply(CLOUD, one.options, context)
     found = process.apply(one, CLOUD, context)
-    np.testing.assert_array_equal(found.cloud.points, expected.cloud.points)
-    assert found.facts == expected.facts
+    # Open3D's threads add up in the order they come in: the last digits of a fit differ from run to run.
+    np.testing.assert_allclose(found.cloud.points, expected.cloud.points, rtol=0, atol=1e-12)
+    assert found.facts.keys() == expected.facts.keys()
+    for name, value in expected.facts.items():
+        np.testing.assert_allclose(found.facts[name], value, rtol=0, atol=1e-12)
     for name in ("normals", "triangles", "colours"):
         mine, theirs = getattr(found.cloud, name), getattr(expected.cloud, name)
         assert (mine is None) == (theirs is None)

@@ -46,7 +46,9 @@ def registration(
     finer = [with_normals(one_a_voxel(cloud, size / 2), 2 * size) for cloud in (still, moving)]
     near = 0.75 * size
     before = method.evaluate_registration(finer[1], finer[0], near, o3d.core.Tensor(transform))
-    for (target, source), within in ((clouds, 1.5 * size), (finer, near)) if fine != "none" else ():
+    finest = [with_normals(one_a_voxel(cloud, size / 4), 2 * size) for cloud in (still, moving)]
+    stages = ((clouds, 1.5 * size), (finer, near), (finest, near / 2))
+    for (target, source), within in stages if fine != "none" else ():
         check()
         fit = fit_colours if fine == "coloured" else fit_planes
         transform = fit(source, target, within, transform)
