@@ -37,7 +37,7 @@ def told_to_user() -> Iterator[None]:
         yield
     except UserError as error:
         # The box renders HTML, and causes may quote what the user sent.
-        raise gr.Error(escape(str(error)), title=error.title, print_exception=False) from error
+        raise gr.Error(escape(str(error), quote=False), title=error.title, print_exception=False) from error
     except Cancelled:
         raise gr.Error("The run was stopped.", title="Stopped", print_exception=False) from None
     except Exception as bug:

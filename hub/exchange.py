@@ -72,7 +72,7 @@ class Exchange:
                 [target.file, tabs, target.arrived],
                 api_visibility="private",
                 show_progress="hidden",
-                queue=False,
+                concurrency_limit=None,  # (unqueued, Gradio would not tell the page that the state changed)
             )
 
 

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
@@ -19,10 +20,11 @@ from demos import discover
 from hub.demo import Demo
 from hub.device import QUEUE_ID
 from hub.snippet import file_name
-from tests.app import RunningApp
+from tests.app import RunningApp, awaited
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMOS, BROKEN = discover()
+TAKES_FILES = (gr.Audio, gr.File, gr.Gallery, gr.Image, gr.ImageEditor, gr.Model3D, gr.Video)
 each_demo = pytest.mark.parametrize("demo", DEMOS, ids=lambda demo: demo.slug)
 
 
@@ -165,6 +167,15 @@ def test_no_demo_runs_a_model_past_the_shared_helper() -> None:
                 assert node.attr in {"limits", "settings"} or isinstance(node.ctx, ast.Store), (
                     f"{path}: hub.{node.attr}"
                 )
+
+
+def test_no_event_fetches_an_address_that_a_client_names_in_place_of_a_file(app: RunningApp) -> None:
+    taken = {component for event in app.page.fns.values() for component in event.inputs}
+    files = [component for component in taken if isinstance(component, TAKES_FILES)]
+    assert len(files) >= len(DEMOS)
+    for component in files:
+        with pytest.raises(gr.Error, match="links are not followed"):
+            awaited(component.async_move_resource_to_block_cache("http://203.0.113.1/a"))
 
 
 def test_each_demo_has_one_public_endpoint_and_nothing_else_is_public(client: Client) -> None:

@@ -20,7 +20,6 @@ import copy
 import csv
 import time
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +38,7 @@ from tabletop.stereo import move_right
 from tabletop.world import Scene
 from training.checkpoints import save_checkpoint
 from training.dataset import CACHE, Column, Table, views
+from training.loop import bfloat16_is_quick
 from training.muon import Muon
 
 PICTURE_PX = 128
@@ -330,12 +330,6 @@ def _in_single_precision(layer: nn.Conv2d, inputs: tuple[Tensor], _output: Tenso
     """Give the last layer's output in float32: steps of bfloat16 are 0.4 % of a depth, and edges are differences."""
     with torch.autocast(inputs[0].device.type, enabled=False):
         return F.conv2d(inputs[0].float(), layer.weight, layer.bias)
-
-
-@cache
-def bfloat16_is_quick(device: str) -> bool:
-    """bfloat16 halves the time where the hardware multiplies it, and doubles it on a CPU that does not."""
-    return device != "cpu" or torch.cpu._is_avx512_bf16_supported()
 
 
 def make_optimizers(model: nn.Module, options: Options) -> list[torch.optim.Optimizer]:

@@ -223,8 +223,9 @@ def _head(options: argparse.Namespace, pipeline: StableDiffusionPipeline, judge:
         + "; ".join(f"{count}: {percent(sum(each), len(each))}" for count, each in right.items() if each)
         + ".",
         "",
-        "Shown: every solid that was asked for is there, its colour and shape right. Exact: and nothing else. Sizes, "
-        "relation, table: right, of the pictures for which they were asked (sizes: and all is shown).",
+        "Shown: every solid that was asked for is there, its colour and shape right. Exact: and nothing else. Sizes: "
+        "all is shown, and every size that was asked for is right. Relation, table: right, of the pictures for which "
+        "one was asked for.",
         "",
         "| guidance | prompts | shown | exact | each solid | sizes | relation | table |",
         "|---|---|---|---|---|---|---|---|",

@@ -76,7 +76,7 @@ def synthetic_features(model: WhisperForAudioClassification, options: HeadOption
     lessons: Lessons | None = None
     chunks = []
     for number in range(-(-options.synthetic // CHUNK)):
-        path = options.features / f"synthetic-{number:04d}.npz"
+        path = options.features / f"synthetic-{options.seed}-{number:04d}.npz"
         if not path.exists():
             rng = np.random.default_rng((options.seed, number))
             lessons = lessons or Lessons(replace(options, real_share=0.0), np.random.default_rng(options.seed))
@@ -91,7 +91,8 @@ def synthetic_features(model: WhisperForAudioClassification, options: HeadOption
 
 def real_features(model: WhisperForAudioClassification, options: HeadOptions) -> Features:
     """Return the features of the real clips and, where there are packages, of real voices that say other words."""
-    path = options.features / f"real-{options.variants}.npz"
+    others = "" if options.packages == NO_PATH else "-others"
+    path = options.features / f"real-{options.real.name}-{options.variants}-{options.folds}-folds{others}.npz"
     if not path.exists():
         lessons = Lessons(replace(options, real_share=0.0), np.random.default_rng((options.seed, 1)))
         clips = read_clips(options.real)

@@ -33,11 +33,16 @@ export async function fetchCloud(address, signal) {
   return cloud;
 }
 
-/** Some of its points, evenly chosen, which tell the camera where the cloud is. */
-export function sample({ positions, points }) {
+/** Some of its points, evenly chosen, which tell the camera where the cloud is; without those outside the extents. */
+export function sample({ positions, points, low, high }) {
   const step = Math.ceil(points / SAMPLED);
   const places = [];
-  for (let n = 0; n < points; n += step) places.push([...positions.subarray(3 * n, 3 * n + 3)]);
+  const slack = 1e-5 * Math.hypot(...high); // positions are rounded to float32
+  const inside = place => place.every((value, k) => value >= low[k] - slack && value <= high[k] + slack);
+  for (let n = 0; n < points; n += step) {
+    const place = [...positions.subarray(3 * n, 3 * n + 3)];
+    if (inside(place)) places.push(place);
+  }
   return places;
 }
 

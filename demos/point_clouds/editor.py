@@ -13,6 +13,7 @@ from hub.errors import InvalidInput
 from hub.options import specs
 
 HEAD = '<h3 class="clouds-head">Steps</h3>'
+LEAST_WITHOUT_EXPONENT = 1e-4  # below it Python writes one
 PICKED_DIGITS = 5  # of the distance between two picked points: more than any scanner measures
 
 
@@ -116,7 +117,13 @@ def options_line(step: Step) -> str:
 
 
 def spelled(value: Any) -> str:
-    """Spell an option's value."""
+    """Spell an option's value.
+
+    >>> spelled(-1e-05), spelled(0.25), spelled("Poisson disk")
+    ('-0.00001', '0.25', 'Poisson disk')
+    """
+    if isinstance(value, float) and 0 < abs(value) < LEAST_WITHOUT_EXPONENT:
+        return f"{value:.9f}".rstrip("0")
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

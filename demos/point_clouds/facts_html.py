@@ -80,10 +80,21 @@ def shown(value: Any) -> str:
     if isinstance(value, float):
         return number(value)
     if isinstance(value, list | tuple):
-        return ", ".join(shown(part) for part in value)
+        return ", ".join(shown(part) for part in without_dust(value))
     if isinstance(value, Mapping):
         return ", ".join(f"{words(str(name)).lower()} {shown(part)}" for name, part in value.items())
     return str(value)
+
+
+def without_dust(values: Sequence[Any]) -> list[Any]:
+    """Write 0 for numbers that are nothing beside the largest of them, such as rounding errors of a coordinate.
+
+    >>> without_dust([0.45, -5.2e-07, 1.0]), without_dust([3e-7, 2e-7])
+    ([0.45, 0.0, 1.0], [3e-07, 2e-07])
+    """
+    numbers = [abs(value) for value in values if isinstance(value, float) and math.isfinite(value)]
+    least = TINY * max(numbers, default=0.0)
+    return [0.0 if isinstance(value, float) and abs(value) < least else value for value in values]
 
 
 def number(value: float) -> str:

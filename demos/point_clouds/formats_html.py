@@ -10,6 +10,7 @@ from demos.point_clouds.formats import FORMATS, Format
 
 HEADS = ("Format", "Endings", "Stored as", "Colours", "Normals", "Faces", "Unit")
 NO = "no"
+CAMERA_FRAME = "x right, y down"  # a comment of clouds that cameras made, such as those of Stereo 3D
 Y_UP = ("OBJ", "GLB", "glTF", "X3D")  # glTF and X3D lay down that y points up; OBJ files mostly have it so
 
 
@@ -69,5 +70,9 @@ def size_of(count: int) -> str:
 
 
 def up_of(facts: FileFacts | None) -> str:
-    """Return the axis that points up, "y" or "z", by what the file's format says or its files mostly have."""
-    return "y" if facts is not None and facts.format in Y_UP else "z"
+    """Return which way is up, a key of `viewer.UPWARDS`, by what the file says, or its format's files mostly have."""
+    if facts is None:
+        return "z"
+    if any(CAMERA_FRAME in comment for comment in facts.comments):
+        return "-y"
+    return "y" if facts.format in Y_UP else "z"

@@ -23,6 +23,10 @@ MAGIC = b"LCV1"
 MOST_POINTS = 200_000  # drawn in 7 ms on one core of a laptop: see bench/viewers.py
 MOST_FACES = 400_000  # of a mesh; a larger one is shown as points
 SEED = 5  # of the choice of points: the same cloud looks the same
+INNER = (0.005, 0.995)  # quantiles, on each axis, between which a cloud with far outliers is looked at first
+MARGIN = 0.25  # of their span, to each side
+FAR = 3.0  # times that span: what makes outliers far
+FRAMED_POINTS = 50_000  # that the quantiles are taken of
 PLAIN = np.array([186, 196, 210], np.uint8)  # a mesh without colours of its own
 
 
@@ -34,7 +38,7 @@ class View:
         points: (N, 3) float64, relative to `middle`.
         colours: (N, 3) uint8.
         triangles: (M, 3) int32; empty for a cloud.
-        middle: (3,) float64, of the extents, in the cloud's frame.
+        middle: (3,) float64, of what is looked at first, in the cloud's frame.
         by_height: whether the colours tell heights, as the cloud has none of its own.
         values: the scalars of these points, where the cloud has them.
     """
@@ -54,8 +58,7 @@ def view_of(cloud: Cloud, up: str = "z") -> View:
         cloud: with at least one point.
         up: the axis that heights run along: "z", "y" or "-y".
     """
-    low, high = cloud.points.min(axis=0), cloud.points.max(axis=0)
-    middle = (low + high) / 2
+    middle = np.mean(looked_at(cloud), axis=0)
     triangles = np.zeros((0, 3), np.int32)
     if cloud.triangles is not None and 0 < len(cloud.triangles) <= MOST_FACES:
         used, corners = np.unique(cloud.triangles, return_inverse=True)
@@ -74,6 +77,22 @@ def view_of(cloud: Cloud, up: str = "z") -> View:
     return View(points, colours, triangles, middle, by_height, values)
 
 
+def looked_at(cloud: Cloud) -> tuple[F64, F64]:
+    """Return the lowest and the highest corner of what is looked at first: all, or without far outliers.
+
+    A stereo pair's few wrong matches lie a hundred times farther off than what it shows.
+    """
+    low, high = (np.array([side(cloud.points[:, axis]) for axis in range(3)]) for side in (np.min, np.max))
+    if cloud.triangles is not None:
+        return low, high
+    some = cloud.points[:: max(1, len(cloud) // FRAMED_POINTS)]
+    first, last = np.quantile(some, INNER, axis=0)
+    margin = MARGIN * (last - first).max()
+    inner_low, inner_high = np.maximum(low, first - margin), np.minimum(high, last + margin)
+    far = (high - low).max() > FAR * (inner_high - inner_low).max() > 0
+    return (inner_low, inner_high) if far else (low, high)
+
+
 def heights(points: F64, up: str) -> F64:
     """Return the coordinate that grows upwards, (N,)."""
     height: F64 = -points[:, 1] if up == "-y" else points[:, "xyz".index(up)]
@@ -82,11 +101,12 @@ def heights(points: F64, up: str) -> F64:
 
 def pack(cloud: Cloud, view: View, shapes: Sequence[Shape]) -> bytes:
     """Write the data file of a view."""
+    low, high = looked_at(cloud)
     header = {
         "points": len(view.points),
         "triangles": len(view.triangles),
-        "low": (cloud.points.min(axis=0) - view.middle).tolist(),
-        "high": (cloud.points.max(axis=0) - view.middle).tolist(),
+        "low": (low - view.middle).tolist(),
+        "high": (high - view.middle).tolist(),
         "offset": (view.middle + cloud.origin).tolist(),  # added to a position, it gives the user's coordinates
         "unit": cloud.unit,
         "shapes": [drawn(shape, view.middle) for shape in shapes],

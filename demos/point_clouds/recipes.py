@@ -8,7 +8,7 @@ from typing import Any
 RECIPES: dict[str, tuple[dict[str, Any], ...]] = {
     "Clean a scan": ({"op": "statistical"}, {"op": "voxel"}, {"op": "normals"}),
     "Find the things on a table": ({"op": "planes"}, {"op": "clusters"}),
-    "Make a surface": ({"op": "normals"}, {"op": "orient"}, {"op": "poisson"}),
+    "Make a surface": ({"op": "normals"}, {"op": "orient", "towards": "consistently"}, {"op": "poisson"}),
     "Bring two views together": ({"op": "register"},),
     "How far apart are two clouds?": ({"op": "compare"},),
     "Colour by height": ({"op": "colour"},),

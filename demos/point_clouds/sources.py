@@ -115,7 +115,8 @@ def places_of(group: str) -> tuple[gr.Column, gr.Accordion, gr.Column]:
     """Show the inputs of a kind of model: where the file, the pictures and the depth picture stand."""
     single = group == SINGLE
     pictures = gr.Accordion(label=PICTURE_LABEL if single else PAIR_LABEL, open=single)
-    return gr.Column(visible=not single), pictures, gr.Column(visible=not single)
+    # A file may arrive from another tab: what is hidden takes it, what is not on the page at all would not.
+    return gr.Column(visible="hidden" if single else True), pictures, gr.Column(visible=not single)
 
 
 def fresh_scene(settings: Settings, group: str) -> tuple[Any, ...]:

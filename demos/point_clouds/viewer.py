@@ -17,7 +17,7 @@ import numpy as np
 
 from demos.point_clouds.cloud import Cloud
 from demos.point_clouds.operations.colouring import viridis
-from demos.point_clouds.payload import MOST_FACES, View, heights, pack, view_of
+from demos.point_clouds.payload import MOST_FACES, View, heights, looked_at, pack, view_of
 from demos.point_clouds.shapes import Shape
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets" / "viewer"
@@ -135,6 +135,9 @@ def facts(cloud: Cloud, view: View) -> str:
         shown += f" Its {faces:,} faces are too many to draw here (at most {MOST_FACES:,}), so only its points are."
     unit = f"In {UNIT_NAMES[cloud.unit]}." if cloud.unit else "No unit is known: lengths are plain numbers."
     said = f"{shown} {extents(cloud)} {unit}"
+    low, high = looked_at(cloud)
+    if (outside := int(((cloud.points < low) | (cloud.points > high)).any(axis=1).sum())) > 0:
+        said += f" {outside:,} far from the others lie outside the first view."
     if cloud.origin.any():
         origin = ", ".join(f"{value:,.12g}" for value in cloud.origin)
         said += f" Its coordinates are large: ({origin}) is subtracted for computing and added to every number shown."

@@ -153,7 +153,7 @@ def dimension_row(line: Dimension, scale: Scale, longest_m: float, with_truth: b
     truth = ""
     if with_truth and line.true_distance_m:
         off = line.distance_m / line.true_distance_m - 1
-        truth = f"<td>{scale.number(line.true_distance_m)}</td><td>{off:+.1%}</td>"
+        truth = f"<td>{scale.number(line.true_distance_m)}</td><td>{off:+z.1%}</td>"
     elif with_truth:
         truth = "<td></td><td></td>"
     return f"<tr><td>{name}</td><td>{scale.number(line.distance_m, line.error_m)}</td><td>{bar}</td>{truth}</tr>"

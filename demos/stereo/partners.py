@@ -70,7 +70,7 @@ def partner_of(point: MarkedPoint, pair: Pair | None, matched: Matched) -> Partn
     if dense is not None:
         return Partner(u - dense[0], v, dense[1], "dense", curve=curve)
     if peak is not None and not why_not:
-        beware = "" if matched.invalid is None else "found by its looks alone, where the dense match found nothing"
+        beware = "" if matched.disparity_px is None else "found by its looks alone, where the dense match found nothing"
         if peak.rival_px is not None:
             beware = f"its patch fits as well at a disparity of {peak.rival_px:.0f} px: look at the score curve"
         return Partner(u - peak.disparity_px, v, error, "template", beware=beware, curve=curve)

@@ -133,15 +133,17 @@ class Stereo:
 
     def _checked(self, request: MeasureRequest, pair: Pair, sent: Fingerprints, watch: Watch) -> PairCheck:
         """Check the pair: by its dense match, where that comes before keypoints in time, and else by those."""
+        # Of the calibration they know doffs alone. A pair that is confirmed stays so, whatever it was matched with.
+        by_keypoints, by_match = (("keypoints", pair.calibration.doffs_px), ("confirmed", pair.calibration.doffs_px))
         if not isinstance(self.family, OpenCvDense):
-            return self._remembered(sent, "keypoints", lambda: check_by_keypoints(pair))
-        if (sent, "confirmed") in self.memo:  # whatever it was matched with: a pair that is right stays right
-            return self._remembered(sent, "confirmed", lambda: PairCheck((), np.empty((0, 4))))
+            return self._remembered(sent, by_keypoints, lambda: check_by_keypoints(pair))
+        if (sent, by_match) in self.memo:
+            return self._remembered(sent, by_match, lambda: PairCheck((), np.empty((0, 4))))
         found = confirmed(pair, self._matched(request, pair, sent, watch))
         if found is None:
-            return self._remembered(sent, "keypoints", lambda: self._doubted(request, pair, sent, watch))
+            return self._remembered(sent, by_keypoints, lambda: self._doubted(request, pair, sent, watch))
         kept = found
-        return self._remembered(sent, "confirmed", lambda: kept)
+        return self._remembered(sent, by_match, lambda: kept)
 
     def _doubted(self, request: MeasureRequest, pair: Pair, sent: Fingerprints, watch: Watch) -> PairCheck:
         """Check a pair that its dense match did not confirm; where keypoints are too few, exchange its pictures."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -27,7 +27,7 @@ ENOUGH_MATCHES = 25  # fewer sit on a few plain edges, along which a match may s
 class Remember(Protocol):
     """Returns what was computed for `what` of the same pictures before, or computes it."""
 
-    def __call__(self, what: str, make: Callable[[], T]) -> T:
+    def __call__(self, what: Hashable, make: Callable[[], T]) -> T:
         """Return the value."""
 
 
@@ -100,7 +100,10 @@ def prepare(request: MeasureRequest, check: Check, remember: Remember) -> Prepar
         elif not (problem == "unrectified" and request.options.unrectified == "rectify"):
             raise InvalidInput(*found.advice(problem))
     if "unrectified" in problems:
-        straight = remember("straight", lambda: rectify_uncalibrated(small.left, small.right, small.calibration))
+        straight = remember(
+            ("straight", small.calibration),
+            lambda: rectify_uncalibrated(small.left, small.right, small.calibration),
+        )
         return _straightened(straight, points, notes)
     return Prepared(small.left, small.right, pair, small.calibration, points, notes=notes)
 

@@ -60,6 +60,11 @@ class StraightPair:
     matches: F64 = field(compare=False)
     warning: str = WARNING
 
+    @property
+    def nbytes(self) -> int:
+        """Memory of the pictures."""
+        return 2 * 3 * self.left.width * self.left.height
+
 
 def rectify_uncalibrated(left: Image.Image, right: Image.Image, calibration: Calibration) -> StraightPair:
     """Straighten a pair.

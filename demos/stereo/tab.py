@@ -48,8 +48,8 @@ def build(hub: Hub) -> None:
         marks = Marks()
         with tab.inputs():
             with gr.Row():
-                left = inputs.picture_input("Left picture", height=190, elem_id="stereo-left", min_width=150)
-                right = inputs.picture_input("Right picture", height=190, elem_id="stereo-right", min_width=150)
+                left = inputs.picture_input("Left", height=190, elem_id="stereo-left", min_width=150)
+                right = inputs.picture_input("Right", height=190, elem_id="stereo-right", min_width=150)
             with gr.Row():
                 new_scene = gr.Button("New scene", size="sm", min_width=120, elem_id="stereo-new-scene")
                 swap = gr.Button("Swap left and right", size="sm", min_width=120, elem_id="stereo-swap")
@@ -109,7 +109,7 @@ def result_panel() -> list[Any]:
         explained = gr.HTML()
     with gr.Accordion("Files to keep", open=False):
         files = gr.File(label="Tables, disparity and cloud", file_count="multiple", interactive=False)
-    ply = gr.File(visible=False)
+    ply = inputs.file_input("Cloud", [".ply"], visible=False)
     return [viewer, notes, cloud, explained, files, ply]
 
 

@@ -78,8 +78,8 @@ def peak_of(disparities_px: F64, scores: F64) -> Peak:
     noise = 2 * max(1 - top, 0.0) / max(top, 1e-3)
     error = math.hypot(FLOOR_PX, math.sqrt(noise / (pixels * max(bend, 1e-6))))
     rival = None
-    inner = (scores[1:-1] >= scores[:-2]) & (scores[1:-1] >= scores[2:])
-    peaks = np.nonzero(np.concatenate([[len(scores) > 1 and scores[0] > scores[1]], inner, [False]])[: len(scores)])[0]
+    beyond = np.pad(scores, 1, constant_values=-np.inf)
+    peaks = np.nonzero((scores >= beyond[:-2]) & (scores >= beyond[2:]))[0]
     others = [place for place in peaks if abs(place - best) >= PEAKS_APART_PX and scores[place] >= top - AMBIGUOUS]
     if others:
         rival = float(disparities_px[max(others, key=lambda place: scores[place])])

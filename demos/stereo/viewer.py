@@ -42,7 +42,7 @@ function measured(at) {
   const value = values[row * about.width + column];
   if (value < about.first) return "; no disparity: " + about.reasons[value];
   const disparity = about.least + (value - about.first) / about.steps, shift = disparity + about.doffs;
-  const depth = shift > 0 ? `${(about.depth / shift).toPrecision(4)} ${about.unit}` : "infinity";
+  const depth = shift > 0 ? `${Number((about.depth / shift).toPrecision(4))} ${about.unit}` : "infinity";
   return `; disparity ${disparity.toFixed(1)} px, depth ${depth}`;
 }
 

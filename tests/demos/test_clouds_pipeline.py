@@ -99,6 +99,14 @@ def test_another_file_other_options_and_other_steps_are_not_mixed_up(run: Callab
     assert len(run("table.ply", steps).cloud) == len(first.cloud)
 
 
+def test_the_same_bytes_under_another_name_are_told_of_by_that_name(clouds: Clouds, folder: Path) -> None:
+    first = source(folder / "table.ply")
+    for name in ("table.ply", "other.pcd"):
+        result = clouds([CloudRequest(replace(first, name=name), steps=parse_steps([{"op": "box"}]))])[0]
+        assert name in result.script
+        assert any(".pcd" in note for note in result.notes) == (name == "other.pcd")
+
+
 def test_what_is_remembered_is_never_changed_by_later_steps(run: Callable[..., Processed]) -> None:
     steps: Steps = [{"op": "normals"}]
     first = run("table.ply", steps)

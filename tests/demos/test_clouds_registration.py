@@ -13,6 +13,7 @@ from demos.point_clouds.cloud import F64, Cloud
 from demos.point_clouds.operations.operation import Changed, Context
 from demos.point_clouds.operations.registration import RegisterOptions, register
 from hub.errors import InvalidInput
+from tests.demos.example_clouds import views as table_views
 
 BUNNY = Path(gradio.__file__).parent / "media_assets" / "models3d" / "Bunny.obj"  # the Stanford bunny, reduced
 SHARE = 0.7  # of the points that each of two views keeps
@@ -69,6 +70,14 @@ def test_two_views_of_a_scan_come_together_from_60_degrees(views: tuple[F64, F64
     assert found.notes == ()
     assert len(found.cloud) == len(views[0]) + len(views[1])
     np.testing.assert_allclose(found.cloud.points[len(views[0]) :], views[1], atol=0.03)
+
+
+def test_the_fine_fit_is_finer_than_the_voxels_of_the_guess() -> None:
+    (first, _, first_pose), (second, _, second_pose) = table_views()
+    found = registered(Cloud(first), Cloud(second))
+    true = np.linalg.inv(first_pose) @ second_pose
+    away = moved(second, np.array(found.facts["transform"])) - moved(second, true)
+    assert np.linalg.norm(away, axis=1).mean() < found.facts["voxel"] / 20
 
 
 def test_the_same_seed_gives_the_same_transform(views: tuple[F64, F64]) -> None:
@@ -128,6 +137,8 @@ def test_clouds_that_cannot_be_registered_are_refused(views: tuple[F64, F64]) ->
         register(cloud, RegisterOptions(), Context())
     with pytest.raises(InvalidInput, match="too few"):
         registered(cloud, Cloud(views[0][:20]))
+    with pytest.raises(InvalidInput, match="one place"):
+        registered(cloud, Cloud(np.ones((100, 3))))
     with pytest.raises(InvalidInput, match="has none"):
         registered(cloud, cloud, fine="coloured")
     with pytest.raises(InvalidInput, match="smaller voxel"):

@@ -111,6 +111,8 @@ def test_too_few_and_too_many_points_are_refused() -> None:
         poisson(Cloud(np.eye(3)), PoissonOptions(), HERE)
     with pytest.raises(InvalidInput, match="minutes"):
         ball_pivoting(Cloud(np.zeros((MOST_POINTS + 1, 3))), BallOptions(), HERE)
+    with pytest.raises(InvalidInput, match="one place"):
+        ball_pivoting(Cloud(np.ones((100, 3))), BallOptions(), HERE)
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from demos.point_clouds.controls import loaded, taken_recipe
 from demos.point_clouds.depth_file import read_depth
 from demos.point_clouds.editor import added, changed, listed_html, options_line, steps_text, without_last
 from demos.point_clouds.exports import flat, measurements_csv
+from demos.point_clouds.facts import FileFacts
 from demos.point_clouds.facts_html import facts_html, shown
+from demos.point_clouds.formats_html import up_of
 from demos.point_clouds.operations.registry import REGISTRY
 from demos.point_clouds.options import Source
 from demos.point_clouds.processed import StepReport
@@ -297,6 +300,12 @@ def test_every_measured_value_is_a_row_of_the_csv_with_the_unit_of_lengths() -> 
 
 def test_the_inputs_that_a_kind_of_model_does_not_take_are_hidden() -> None:
     file, pictures, depth = places_of("Single picture")
-    assert (file.visible, pictures.open, depth.visible) == (False, True, False)
+    assert (file.visible, pictures.open, depth.visible) == ("hidden", True, False)
     file, pictures, depth = places_of("Files and scenes")
     assert (file.visible, pictures.open, depth.visible) == (True, False, True)
+
+
+def test_a_cloud_in_a_cameras_frame_is_shown_the_right_way_up() -> None:
+    facts = FileFacts("PLY", "", 1, 0, True, False, "m", (1.0, 1.0, 1.0), (), (), 1)
+    camera = replace(facts, comments=("metres; left camera's frame: x right, y down, z forward",))
+    assert [up_of(each) for each in (None, facts, camera, replace(facts, format="OBJ"))] == ["z", "z", "-y", "y"]

@@ -89,6 +89,19 @@ def test_extents_are_those_of_all_points_and_the_middle_is_at_zero() -> None:
     assert sent.header["offset"] == [11, 12, 13]
 
 
+def test_a_few_points_far_away_do_not_make_the_first_view_useless(tmp_path: Path) -> None:
+    near = np.random.default_rng(7).uniform(size=(10_000, 3))
+    cloud = Cloud(np.concatenate([near, [[0.5, 0.5, 150.0], [-40.0, 0.5, 160.0]]]))
+    sent = packed(cloud)
+    low, high = (np.array(sent.header[end]) + sent.header["offset"] for end in ("low", "high"))
+    assert (low <= near.min(axis=0)).all()
+    assert (high >= near.max(axis=0)).all()
+    assert (high - low < 2).all()
+    assert len(sent.positions) == len(cloud)
+    assert "2 far from the others lie outside the first view" in html_of(cloud, tmp_path)
+    assert "outside the first view" not in html_of(Cloud(near), tmp_path)
+
+
 def test_a_mesh_keeps_its_faces_and_loses_only_points_without_any() -> None:
     sent = packed(Cloud(CUBE, triangles=FACE + 2))
     corners = sent.positions[sent.triangles] + np.array(sent.header["offset"])

@@ -93,6 +93,22 @@ def test_another_point_does_not_match_the_pair_again(pictures: tuple[Image.Image
     assert third.disparity_px is not first.disparity_px
 
 
+def test_another_calibration_is_not_answered_from_memory(pictures: tuple[Image.Image, Image.Image]) -> None:
+    stereo = Stereo.from_folder("sgbm")
+    exchanged = asked((pictures[1], pictures[0]))
+    swapped = replace(exchanged, calibration=replace(CALIBRATION, doffs_px=0.0))
+    for _ in range(2):
+        with pytest.raises(InvalidInput, match="swapped"):
+            stereo([swapped])
+        stereo([replace(exchanged, calibration=replace(CALIBRATION, doffs_px=100.0))])  # all in front of the cameras
+    turned = (pictures[0], pictures[1].rotate(1.5, resample=Image.Resampling.BICUBIC))
+    for focal_px in (CALIBRATION.focal_x_px, 700.0):
+        calibration = replace(CALIBRATION, focal_x_px=focal_px, focal_y_px=focal_px)
+        request = replace(asked(turned, MatchOptions(unrectified="rectify")), calibration=calibration)
+        (measured,) = stereo([request])
+        assert measured.calibration.focal_x_px == focal_px
+
+
 def test_one_picture_twice_and_swapped_pictures_are_refused_with_what_to_do(
     stereo: Stereo, pictures: tuple[Image.Image, Image.Image]
 ) -> None:

@@ -15,13 +15,13 @@ from demos.stereo import DEMO, EXAMPLES
 from demos.stereo.asking import asked
 from demos.stereo.controls import file_to_text, numbers_to_text, rows_to_text, text_to_numbers, text_to_rows
 from demos.stereo.derive import derivation
-from demos.stereo.draw import viewer_html
+from demos.stereo.draw import dimension_row, viewer_html
 from demos.stereo.exports import cloud_of
 from demos.stereo.geometry import Calibration
 from demos.stereo.lengths import Scale, scale_of, with_error
 from demos.stereo.maps import graded, maps_html, maps_of, painted, palette
 from demos.stereo.marking import HEADERS, as_sent, changed, points_text, ways_back, without_missing
-from demos.stereo.measurement import MarkedPoint, Measurement, Truth
+from demos.stereo.measurement import Dimension, MarkedPoint, Measurement, Truth
 from demos.stereo.options import MeasureRequest
 from demos.stereo.pipeline import Stereo
 from demos.stereo.preview import preview_html
@@ -197,6 +197,11 @@ def test_a_demo_that_takes_clouds_gets_a_button_that_hands_over_the_file_of_the_
 def test_no_more_digits_are_shown_than_the_error_leaves() -> None:
     assert with_error(94.354, 1.31) == "94.4 ± 1.3"
     assert with_error(0.94354, 0.00131) == "0.9435 ± 0.0013"
+
+
+def test_a_distance_that_is_right_is_off_by_nothing_and_not_by_less() -> None:
+    line = Dimension("a", "b", 0.99999, 0.001, true_distance_m=1.0)
+    assert "+0.0%" in dimension_row(line, CENTIMETRES, 1.0, with_truth=True)
 
 
 def test_the_derivation_ends_at_the_depth_and_the_error_of_the_table(oak: tuple[MeasureRequest, Measurement]) -> None:

@@ -58,6 +58,15 @@ def test_a_repeated_pattern_names_its_rival() -> None:
     assert peak_of(*found).rival_px is not None
 
 
+@pytest.mark.parametrize("place", [0, 4, 9])
+def test_a_rival_may_lie_at_either_end_of_the_curve(place: int) -> None:
+    scores = np.zeros(10)
+    scores[place] = 0.88
+    best = 0 if place == 4 else 9 - place
+    scores[best] = 0.9
+    assert peak_of(np.arange(10.0), scores).rival_px == place
+
+
 def test_a_plain_patch_has_no_partner() -> None:
     plain = np.full((60, 200, 3), 128, np.uint8)
     assert score_curve(plain, plain, 100.0, 30.0, (0, 20)) is None

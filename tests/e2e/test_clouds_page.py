@@ -222,7 +222,12 @@ def test_the_files_of_a_result_are_downloaded_and_a_further_format_is_made(page:
     assert [step["op"] for step in steps] == ["box", "volume"]
 
 
-def test_the_cloud_of_a_stereo_pair_is_sent_here_and_opened(page: Page) -> None:
+@pytest.mark.parametrize("visited", [False, True])
+def test_the_cloud_of_a_stereo_pair_is_sent_here_and_opened(page: Page, visited: bool) -> None:
+    if visited:  # and left with the other kind of models chosen
+        open_clouds(page)
+        page.get_by_label("Single picture").filter(visible=True).check()
+        expect(page.locator("#clouds-picture-examples")).to_be_visible()
     open_tab(page, STEREO.title)
     page.locator("#stereo-examples").get_by_role("button").first.click()
     expect(page.locator("#stereo-strip-0")).to_contain_text("ms compute")

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from gradio.data_classes import FileData, ListFiles
 
 from hub import inputs, options
 from hub.inputs import SentFile, controls, file_input, picture_input
+from tests.app import awaited
 
 
 def test_a_picture_is_handed_over_as_the_path_it_came_at() -> None:
@@ -46,7 +46,7 @@ def test_an_input_that_gradio_makes_anew_still_hands_over_what_came_and_follows_
     assert again.get_block_name() == drawn.get_block_name() == type(drawn).__mro__[1].__name__.lower()
     for link in ("https://example.com/a.ply", " HTTP://169.254.169.254/"):
         with pytest.raises(gr.Error, match="links are not followed"):
-            asyncio.run(again.async_move_resource_to_block_cache(link))
+            awaited(again.async_move_resource_to_block_cache(link))
 
 
 def test_no_stub_is_written_beside_the_source() -> None:

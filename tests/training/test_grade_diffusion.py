@@ -147,8 +147,7 @@ def test_a_report_has_every_guidance_and_kind_of_prompt(judging: JudgeOptions, t
     options = parser.parse_args(
         f"--model {folder} --judge {judging.output} --cache {tmp_path} --prompts 2 --scenes 4 --threads 1".split()
     )
-    few = pytest.MonkeyPatch()
-    with few.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(grade_diffusion, "STEPS", 1)
         patch.setattr(grade_diffusion, "VARIED_PICTURES", 2)
         report = grade_diffusion.evaluate(options)

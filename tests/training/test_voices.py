@@ -62,7 +62,7 @@ def test_cutting_resamples_and_leaves_no_long_quiet_ends() -> None:
     assert len(sound) == pytest.approx(RATE_HZ, abs=0.06 * RATE_HZ)
 
 
-def test_no_neighbour_is_a_keyword_or_sounds_like_one() -> None:
+def test_no_neighbour_is_a_keyword_and_words_spoken_like_one_are_known() -> None:
     assert not [word for word in NEIGHBOURS if word in WORDS]
     assert sounds_known("know")
     assert sounds_known("birds")

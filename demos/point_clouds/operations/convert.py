@@ -149,7 +149,8 @@ def enough(cloud: Cloud, least: int, what: str) -> None:
         InvalidInput: when it has fewer.
     """
     if len(cloud) < least:
+        points = "is 1 point" if len(cloud) == 1 else f"are {len(cloud):,} points"
         raise InvalidInput(
-            f"There are {len(cloud):,} points, too few for {what}.",
+            f"There {points}, too few for {what}.",
             "Choose less, or keep more points in earlier steps.",
         )

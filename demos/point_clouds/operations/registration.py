@@ -69,6 +69,8 @@ def register(cloud: Cloud, options: RegisterOptions, context: Context) -> Change
     context.check()
     still, moving = (to_tensor_cloud(one, context.device) for one in (cloud, second))
     size = options.voxel or detail_of(still, moving)
+    if not size > 0:
+        raise InvalidInput("All points of one of the clouds lie in one place.", "Send clouds with a shape.")
     for which, one in (("first", still), ("second", moving)):
         _check_detail(one, size, which)
     try:

@@ -108,6 +108,8 @@ def _built(cloud: Cloud, context: Context, build: Any, length: str, most: int) -
             f"A surface through {len(cloud):,} points would take minutes.",
             f"Thin the cloud out to {most:,} points first, or estimate normals and choose Poisson.",
         )
+    if not np.ptp(cloud.points, axis=0).any():  # (which kills Open3D's Poisson)
+        raise InvalidInput("All points lie in one place.", "Send a cloud with a shape.")
     context.check()
     try:
         mesh, used = build(to_tensor_cloud(cloud))

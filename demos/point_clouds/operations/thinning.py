@@ -82,7 +82,7 @@ def farthest(cloud: Cloud, options: FarthestOptions, context: Context) -> Change
     """
     if options.points > len(cloud):
         raise InvalidInput(
-            f"Farthest-point sampling: {options.points:,} points are asked for, and there are {len(cloud):,}.",
+            f"{options.points:,} points are asked for, and there are {len(cloud):,}.",
             f"Choose at most {len(cloud):,}.",
         )
     seconds = len(cloud) * options.points / COMPARISONS_A_SECOND
