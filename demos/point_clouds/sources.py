@@ -16,7 +16,8 @@ from PIL import Image
 from demos.point_clouds import EXAMPLES, PICTURE_EXAMPLES
 from demos.point_clouds.controls import QUIET
 from demos.point_clouds.formats import ENDINGS
-from demos.point_clouds.models import FILES, SINGLE
+from demos.point_clouds.models import FILES
+from hub.depth_cards import SINGLE_PICTURE
 from hub.files import result_path
 from hub.inputs import file_input, picture_input
 from hub.settings import Settings
@@ -27,7 +28,9 @@ PAIR_LABEL = "Instead of a file: a depth camera's pair"
 DEPTH_ENDINGS = (".png", ".tif", ".tiff", ".npy")
 
 # Of file, picture and depth, what the chosen kind of model takes; the others are emptied.
-KEPT_INPUTS = f"(group, file, picture, depth) => group === '{SINGLE}' ? [null, picture, null] : [file, null, depth]"
+KEPT_INPUTS = (
+    f"(group, file, picture, depth) => group === '{SINGLE_PICTURE}' ? [null, picture, null] : [file, null, depth]"
+)
 
 
 class Sources:
@@ -98,7 +101,7 @@ class Sources:
                 elem_id="clouds-picture-examples",
             )
         self.group.change(
-            lambda group: (gr.Column(visible=group == FILES), gr.Column(visible=group == SINGLE)),
+            lambda group: (gr.Column(visible=group == FILES), gr.Column(visible=group == SINGLE_PICTURE)),
             self.group,
             [files, pictures],
             **QUIET,
@@ -113,7 +116,7 @@ class Sources:
 
 def places_of(group: str) -> tuple[gr.Column, gr.Accordion, gr.Column]:
     """Show the inputs of a kind of model: where the file, the pictures and the depth picture stand."""
-    single = group == SINGLE
+    single = group == SINGLE_PICTURE
     pictures = gr.Accordion(label=PICTURE_LABEL if single else PAIR_LABEL, open=single)
     # A file may arrive from another tab: what is hidden takes it, what is not on the page at all would not.
     return gr.Column(visible="hidden" if single else True), pictures, gr.Column(visible=not single)
@@ -124,7 +127,7 @@ def fresh_scene(settings: Settings, group: str) -> tuple[Any, ...]:
     from tabletop.pictures import new_seed, scene_picture
 
     seed = new_seed()
-    if group == SINGLE:
+    if group == SINGLE_PICTURE:
         picture: Image.Image = scene_picture(seed)
         return None, picture, None, None
     from demos.point_clouds.scenes import new_scan, write_scan

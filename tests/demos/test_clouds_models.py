@@ -11,10 +11,11 @@ import pytest
 import torch
 from PIL import Image
 
-from demos.point_clouds.models import DEPTH_FAMILY, FILES, MODELS, SINGLE
+from demos.point_clouds.models import FILES, MODELS
 from demos.point_clouds.monocular import MOST_PIXELS, PictureDepth, working_size
 from demos.point_clouds.options import ReadOptions
 from hub.depth import Depth
+from hub.depth_cards import DEPTH_FAMILY, SINGLE_PICTURE
 from hub.errors import InvalidInput
 from tests.demos import tiny_stereo
 from tests.demos.tiny_depth import save_zoedepth
@@ -40,7 +41,7 @@ def picture() -> Image.Image:
 def test_files_need_no_weights_and_come_first() -> None:
     assert MODELS[0].group == FILES
     assert MODELS[0].package == "open3d"
-    assert all(card.group == SINGLE and card.family == DEPTH_FAMILY for card in MODELS[1:])
+    assert all(card.group == SINGLE_PICTURE and card.family == DEPTH_FAMILY for card in MODELS[1:])
     assert [card.key for card in MODELS if card.ships_weights] == ["depth-anything-tabletop"]
 
 
