@@ -37,7 +37,7 @@ def strip_html(run: Run) -> str:
         f"{run.timings.compute_s * 1000:.0f} ms compute",
         f"{run.timings.queue_s * 1000:.0f} ms queue",
     ]
-    if run.timings.load_s >= 0.001:
+    if run.timings.load_s >= 0.05:  # less would read "0.0 s"
         parts.append(f"{run.timings.load_s:.1f} s load")
     if run.batch_size > 1:
         parts.append(f"in a batch of {run.batch_size}")
