@@ -18,7 +18,6 @@ from bench.report import publish
 from demos import discover
 from demos.point_clouds import DEMO
 from demos.point_clouds.cloud import Cloud
-from demos.point_clouds.models import SINGLE
 from demos.point_clouds.operations.operation import Context
 from demos.point_clouds.operations.registration import RegisterOptions, register
 from demos.point_clouds.options import CloudRequest, ReadOptions, Source
@@ -26,6 +25,7 @@ from demos.point_clouds.pipeline import Clouds
 from demos.point_clouds.scenes import NOISE_M, new_scan, write_scan
 from demos.point_clouds.steps import parse_steps
 from demos.point_clouds.truth import TruthReport, compare_picture
+from hub.depth_cards import SINGLE_PICTURE
 from tabletop.pictures import scene_picture
 from tabletop.world import TEST_SEEDS
 
@@ -191,7 +191,7 @@ def of_pictures() -> list[tuple[str, str]]:
 
     from demos.point_clouds.monocular import PictureDepth
 
-    card = next(card for card in DEMO.models if card.group == SINGLE and card.ships_weights)
+    card = next(card for card in DEMO.models if card.group == SINGLE_PICTURE and card.ships_weights)
     model = PictureDepth(card, card.folder, "cpu", torch.float32)
     found = []
     for seed in TEST_SEEDS[:SCENES]:
