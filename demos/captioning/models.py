@@ -6,7 +6,10 @@ there the revision is the commit (or the pull request) in which the Hub's conver
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hub.cards import ModelCard
+from hub.chat_cards import QWEN3_VL, SMOLVLM2
 
 TABLETOP_TOKENS = 72  # places the embedded model's decoder has, prompt included
 TABLETOP_PATCHES = "64 patches of a 128 x 128 pixel picture"
@@ -115,34 +118,6 @@ MODELS = (
         batch_limit=4,
         revision="59a1ef6c1e5117b3f65523d1c6066825bcf315e3",
     ),
-    ModelCard(
-        key="smolvlm2-500m",
-        label="SmolVLM2 500M",
-        source="HuggingFaceTB/SmolVLM2-500M-Video-Instruct",
-        task="image-text-to-text",
-        family="smolvlm",
-        licence="Apache-2.0",
-        download_bytes=2_030_000_000,
-        memory_bytes=2_030_000_000,
-        knows="Photos, documents and charts; follows an instruction about the picture.",
-        limits=f"Small for a chat model: fluent but often wrong in details, and slow without a GPU. {BIAS}",
-        citation="Marafioti et al. 2025, SmolVLM, arXiv:2504.05299.",
-        batch_limit=8,
-        revision="7b375e1b73b11138ff12fe22c8f2822d8fe03467",
-    ),
-    ModelCard(
-        key="qwen3-vl-2b",
-        label="Qwen3-VL 2B",
-        source="Qwen/Qwen3-VL-2B-Instruct",
-        task="image-text-to-text",
-        family="qwen3-vl",
-        licence="Apache-2.0",
-        download_bytes=4_255_140_312,
-        memory_bytes=8_510_000_000,
-        knows="Photos, documents, signs and screens in many languages; follows an instruction about the picture.",
-        limits=f"Needs a GPU to be quick; sounds sure when it is wrong. {BIAS}",
-        citation="Bai et al. 2025, Qwen3-VL Technical Report, arXiv:2511.21631.",
-        batch_limit=4,
-        revision="89644892e4d85e24eaac8bacfd4f463576704203",
-    ),
+    replace(SMOLVLM2, limits=f"{SMOLVLM2.limits} {BIAS}"),
+    replace(QWEN3_VL, limits=f"{QWEN3_VL.limits} {BIAS}"),
 )

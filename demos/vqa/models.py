@@ -6,10 +6,12 @@ Revisions are commits that public sources name. The models for documents are in 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from demos.vqa.documents.models import DOCUMENT_MODELS
 from hub.cards import ModelCard
+from hub.chat_cards import QWEN3_VL, SMOLVLM2
 
 GROUP = "Pictures"
 
@@ -124,39 +126,8 @@ PICTURE_MODELS = (
         batch_limit=4,
         revision="59a1ef6c1e5117b3f65523d1c6066825bcf315e3",
     ),
-    ModelCard(
-        key="smolvlm2-500m",
-        label="SmolVLM2 500M",
-        source="HuggingFaceTB/SmolVLM2-500M-Video-Instruct",
-        group=GROUP,
-        task="image-text-to-text",
-        family="smolvlm",
-        licence="Apache-2.0",
-        download_bytes=2_030_000_000,
-        memory_bytes=2_030_000_000,
-        knows="Photos, documents and charts; answers in sentences.",
-        limits="Small for a chat model: fluent but often wrong in details, and slow without a GPU; English only. "
-        f"{BIAS}",
-        citation="Marafioti et al. 2025, SmolVLM, arXiv:2504.05299.",
-        batch_limit=8,
-        revision="7b375e1b73b11138ff12fe22c8f2822d8fe03467",
-    ),
-    ModelCard(
-        key="qwen3-vl-2b",
-        label="Qwen3-VL 2B",
-        source="Qwen/Qwen3-VL-2B-Instruct",
-        group=GROUP,
-        task="image-text-to-text",
-        family="qwen3-vl",
-        licence="Apache-2.0",
-        download_bytes=4_255_140_312,
-        memory_bytes=8_510_000_000,
-        knows="Photos, documents, signs and screens in many languages; answers in sentences.",
-        limits=f"Needs a GPU to be quick; sounds sure when it is wrong. {BIAS}",
-        citation="Bai et al. 2025, Qwen3-VL Technical Report, arXiv:2511.21631.",
-        batch_limit=4,
-        revision="89644892e4d85e24eaac8bacfd4f463576704203",
-    ),
+    replace(SMOLVLM2, group=GROUP, limits=f"{SMOLVLM2.limits} {BIAS}"),
+    replace(QWEN3_VL, group=GROUP, limits=f"{QWEN3_VL.limits} {BIAS}"),
 )
 
 MODELS = (*PICTURE_MODELS, *DOCUMENT_MODELS)
