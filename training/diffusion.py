@@ -24,6 +24,7 @@ import argparse
 import copy
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import cast
@@ -135,7 +136,6 @@ class Denoising(Stage):
         self.alphas = self.scheduler.alphas_cumprod.to(options.device)
         table = Table(options.cache, "training", options.scenes)
         self.latents = Latents(self.autoencoder, table, options.work, options.empty_scenes, options.device)
-        self.rows = [self.latents.ready[self.latents.counts == count] for count in range(1, len(COUNT_SHARES))]
         self.validation = self._validation()
 
     def losses(self) -> tuple[Tensor, ...]:
@@ -143,37 +143,26 @@ class Denoising(Stage):
         drawn = self.draw()
         prompts = ["" if self.rng.random() < UNPROMPTED else prompt(each, self.rng) for each in drawn.contents]
         noise = torch.randn(drawn.latents.shape)
-        # One step out of each of B equal parts of the schedule: the loss of a batch varies less.
-        parts = (np.arange(len(prompts)) + self.rng.random(len(prompts))) / len(prompts)
-        steps = torch.from_numpy((parts * self.scheduler.config.num_train_timesteps).astype(np.int64))
+        steps = draw_steps(self.rng, len(prompts), len(self.alphas))
         loss = self.noise_loss(self.parts, drawn.latents, noise, steps, prompts)
         return loss, NAMING_WEIGHT * self.head(drawn.names.to(self.options.device))
 
     def draw(self) -> Drawn:
         """Return a batch of latents, of one, two and other numbers of solids by `COUNT_SHARES`."""
-        batch = self.recipe.batch
-        counts = self.rng.choice(len(COUNT_SHARES), batch, p=COUNT_SHARES)
-        rows = np.empty(batch, np.intp)
-        for place, count in enumerate(counts):
-            some = self.rows[count - 1] if count else None
-            if some is None or not len(some):
-                rows[place] = -1 - self.rng.integers(self.recipe.empty_scenes)
-            else:
-                rows[place] = some[self.rng.integers(len(some))]
-        return self.latents.draw(rows, self.rng.random(batch) < 0.5)
+        rows = self.latents.choose(self.rng, self.recipe.batch, COUNT_SHARES)
+        return self.latents.draw(rows, self.rng.random(len(rows)) < 0.5)
 
     def noise_loss(
         self, model: nn.ModuleDict, latents: Tensor, noise: Tensor, steps: Tensor, prompts: list[str]
     ) -> Tensor:
         """Return the mean squared error of v for latents and noise (B, C, S, S), at the given steps (B,)."""
-        device = self.options.device
-        latents, noise, steps = latents.to(device), noise.to(device), steps.to(device)
-        signal = self.alphas[steps].sqrt()[:, None, None, None]
-        spread = (1 - self.alphas[steps]).sqrt()[:, None, None, None]
-        tokens = self.tokenizer(prompts, padding="max_length", truncation=True, return_tensors="pt").input_ids
-        words = model["text"](tokens.to(device)).last_hidden_state
-        seen = model["unet"](signal * latents + spread * noise, steps, words).sample
-        return F.mse_loss(seen.float(), signal * noise - spread * latents)
+        words = read_prompts(self.tokenizer, model["text"], prompts)
+
+        def unet(noisy: Tensor, at: Tensor, told: Tensor) -> Tensor:
+            seen: Tensor = model["unet"](noisy, at, told).sample
+            return seen
+
+        return velocity_loss(unet, self.alphas, latents, noise, steps, words)
 
     def _validation(self) -> list[tuple[Tensor, Tensor, Tensor, list[str]]]:
         """Return batches of latents, noise, steps and prompts of validation scenes, always the same."""
@@ -215,6 +204,41 @@ class Denoising(Stage):
             shutil.rmtree(folder / part, ignore_errors=True)  # shards of another number would stay
         pipeline.save_pretrained(folder, max_shard_size=SHARD)
         (folder / STATE).write_text(json.dumps({"samples": self.seen}) + "\n", encoding="utf-8")
+
+
+# --- Noise, steps, words ----------------------------------------------------------------------------------------------
+
+
+def draw_steps(rng: np.random.Generator, count: int, steps: int) -> Tensor:
+    """Draw one step out of each of `count` equal parts of the schedule: the loss of a batch varies less."""
+    parts = (np.arange(count) + rng.random(count)) / count
+    return torch.from_numpy((parts * steps).astype(np.int64))
+
+
+def read_prompts(tokenizer: CLIPTokenizer, text: CLIPTextModel, prompts: list[str]) -> Tensor:
+    """Return what the text encoder makes of prompts, (B, tokens, width)."""
+    tokens = tokenizer(prompts, padding="max_length", truncation=True, return_tensors="pt").input_ids
+    words: Tensor = text(tokens.to(text.device)).last_hidden_state
+    return words
+
+
+def velocity_loss(
+    unet: Callable[[Tensor, Tensor, Tensor], Tensor],
+    alphas: Tensor,
+    latents: Tensor,
+    noise: Tensor,
+    steps: Tensor,
+    words: Tensor,
+) -> Tensor:
+    """Return the mean squared error of v = sqrt(a) noise - sqrt(1 - a) latents, (B, C, S, S), at the steps (B,).
+
+    Source: Salimans & Ho, Progressive distillation for fast sampling of diffusion models, 2022, appendix D.
+    """
+    latents, noise, steps = latents.to(alphas.device), noise.to(alphas.device), steps.to(alphas.device)
+    signal = alphas[steps].sqrt()[:, None, None, None]
+    spread = (1 - alphas[steps]).sqrt()[:, None, None, None]
+    seen = unet(signal * latents + spread * noise, steps, words)
+    return F.mse_loss(seen.float(), signal * noise - spread * latents)
 
 
 # --- The command line -------------------------------------------------------------------------------------------------

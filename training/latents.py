@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tabletop.render import render
-from tabletop.world import Scene
+from tabletop.world import MAX_SOLIDS, Scene
 from training.autoencoder import ATTRIBUTES, CELL_PX, cell_names
 from training.dataset import Column, Table, views
 from training.pictures import PICTURE_PX
@@ -63,7 +63,16 @@ class Latents:
         self.cells = _mapped(folder / name, dtype, table.rows)
         self.empty = _mapped(folder / f"{name}-empty", dtype, empty)
         table.fill(COUNTS, self.ready)
-        self.counts = np.asarray(table.cells(COUNTS))[self.ready]
+        counts = np.asarray(table.cells(COUNTS))[self.ready]
+        self.rows = [self.ready[counts == count] for count in range(1, MAX_SOLIDS + 1)]
+
+    def choose(self, rng: np.random.Generator, batch: int, shares: Sequence[float]) -> NDArray[np.intp]:
+        """Draw rows (batch,): `shares` are of tables with none, one, two, ... solids; emptied ones are below 0."""
+        rows = np.empty(batch, np.intp)
+        for place, count in enumerate(rng.choice(len(shares), batch, p=np.asarray(shares) / sum(shares))):
+            some = self.rows[count - 1] if count else ()
+            rows[place] = some[rng.integers(len(some))] if len(some) else -1 - rng.integers(len(self.empty))
+        return rows
 
     def draw(self, rows: NDArray[np.intp], flips: NDArray[np.bool_]) -> Drawn:
         """Return what is asked for; row -1 - k is the k-th emptied table."""

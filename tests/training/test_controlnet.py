@@ -1,0 +1,99 @@
+"""The ControlNets' recipe: controls are what they should be, a run is taken up again, and a real folder is saved."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import ControlNetModel, StableDiffusionControlNetPipeline
+from PIL import Image
+
+from tabletop.render import render
+from tabletop.sampling import sample_scene
+from tabletop.world import TRAINING_SEEDS
+from training.autoencoder import AutoencoderOptions
+from training.controlnet import ControlOptions, Depths, Edges, train
+from training.controls import edges, nearness
+from training.dataset import Table, views
+from training.diffusion import Options
+from training.diffusion import train as train_base
+from training.pictures import PICTURE_PX
+from training.stages import prepare
+
+ROWS = 8
+
+
+@pytest.fixture(scope="module")
+def controlling(tmp_path_factory: pytest.TempPathFactory) -> ControlOptions:
+    """A base small enough for a test, and the options of a ControlNet for it."""
+    folder = tmp_path_factory.mktemp("controlnet")
+    shared = {"cache": folder / "cache", "work": folder / "work", "output": folder / "pipeline", "device": "cpu"}
+    small = {"scenes": ROWS, "validation_scenes": 2, "samples": 4, "batch": 4}
+    Table(folder / "cache", "training", ROWS).fill(views(PICTURE_PX), np.arange(ROWS))
+    train_base("autoencoder", AutoencoderOptions(**shared, **small, channels=(8, 8, 8, 8), latent_channels=4))
+    train_base(
+        "denoiser", Options(**shared, **small, empty_scenes=2, channels=(16, 16, 16), text_width=32, text_layers=1)
+    )
+    return ControlOptions(
+        **{**shared, "output": folder}, **{**small, "samples": 8}, base=folder / "pipeline", warm_up=4
+    )
+
+
+def test_edges_are_lines_and_nearness_falls_with_depth_to_nothing_in_the_sky() -> None:
+    view = render(sample_scene(TRAINING_SEEDS[0], 2), PICTURE_PX)
+    drawn, near = edges(view.rgb), nearness(view.depth_m)
+    assert set(np.unique(drawn)) == {0, 255}
+    assert 0.005 < (drawn > 0).mean() < 0.2
+    seen = np.isfinite(view.depth_m)
+    assert near.max() == 255
+    assert (near[~seen] == 0).all()
+    order = np.argsort(view.depth_m[seen])
+    assert (np.diff(near[seen][order].astype(int)) <= 0).all()
+
+
+@pytest.mark.parametrize("kind", ["canny", "depth"])
+def test_a_trained_controlnet_loads_with_its_base_and_answers_to_its_control(
+    controlling: ControlOptions, kind: str
+) -> None:
+    train(kind, controlling)
+    net = ControlNetModel.from_pretrained(
+        controlling.output / f"controlnet-{kind}", dtype=torch.float32, low_cpu_mem_usage=False
+    )
+    pipeline = StableDiffusionControlNetPipeline.from_pretrained(
+        controlling.base, controlnet=net, dtype=torch.float32, low_cpu_mem_usage=False
+    )
+    pipeline.set_progress_bar_config(disable=True)
+
+    def drawn(control: Image.Image) -> np.ndarray:
+        generator = torch.Generator().manual_seed(0)
+        return np.asarray(pipeline("a red cube", control, num_inference_steps=2, generator=generator).images[0])
+
+    white, black = (Image.new("RGB", (PICTURE_PX, PICTURE_PX), colour) for colour in ("white", "black"))
+    assert drawn(white).shape == (PICTURE_PX, PICTURE_PX, 3)
+    assert (drawn(white) != drawn(black)).any()
+
+
+def test_a_run_that_was_stopped_goes_on_where_it_was(controlling: ControlOptions, tmp_path: Path) -> None:
+    prepare(1)
+    twice = replace(controlling, work=tmp_path, output=tmp_path)
+    Edges(replace(twice, samples=4)).run()
+    stopped = torch.load(tmp_path / "controlnet-canny.pt", weights_only=True)["model"]
+    again = Edges(twice)
+    assert again.seen == 4
+    assert all(torch.equal(stopped[name], value) for name, value in again.model.state_dict().items())
+
+
+def test_training_draws_controls_of_many_kinds_and_a_user_gets_the_plain_one(controlling: ControlOptions) -> None:
+    prepare(1)
+    stage, rng = Edges(controlling), np.random.default_rng(0)
+    table = stage.validation_table
+    plain = stage.control(table, 0, None)
+    assert (plain == edges(np.asarray(table.cells(views(PICTURE_PX))[0]["rgb"]))).all()
+    assert len({stage.control(table, 0, rng).tobytes() for _ in range(8)}) > 4
+    depths = Depths(controlling)
+    near = depths.control(depths.validation_table, 0, None)
+    assert near.shape == (PICTURE_PX, PICTURE_PX)
+    assert len(np.unique(near)) > 50
