@@ -24,15 +24,22 @@ class Server:
     Args:
         command: starts it, once the port is put behind.
         endpoint: what the class calls.
-        picture: what it sends, as the input `image`.
+        file: what it sends, a picture or a sound.
         inputs: the other inputs; the students send these in turn.
+        name: of the input that takes the file.
     """
 
     def __init__(
-        self, command: list[str], endpoint: str, picture: Path, inputs: Sequence[dict[str, Any]] = ({},)
+        self,
+        command: list[str],
+        endpoint: str,
+        file: Path,
+        inputs: Sequence[dict[str, Any]] = ({},),
+        name: str = "image",
     ) -> None:
         self.endpoint = endpoint
-        self.picture = picture
+        self.file = file
+        self.name = name
         self.inputs = inputs
         self.port = free_port()
         self.process = subprocess.Popen([*command, str(self.port)], cwd=ROOT, env=SILENT, stdout=subprocess.DEVNULL)
@@ -49,11 +56,11 @@ class Server:
         address = f"http://127.0.0.1:{self.port}/gradio_api"
         limits = httpx.Limits(max_connections=2 * students)
         async with httpx.AsyncClient(timeout=300, limits=limits) as client:
-            upload = await client.post(f"{address}/upload", files={"files": self.picture.open("rb")})
-            picture = {"path": upload.json()[0], "meta": {"_type": "gradio.FileData"}}
+            upload = await client.post(f"{address}/upload", files={"files": self.file.open("rb")})
+            file = {"path": upload.json()[0], "meta": {"_type": "gradio.FileData"}}
 
             def sent(student: int) -> dict[str, Any]:
-                return {"image": picture, **self.inputs[student % len(self.inputs)]}
+                return {self.name: file, **self.inputs[student % len(self.inputs)]}
 
             started = time.perf_counter()
             await asyncio.gather(*(self._ask(client, address, sent(student)) for student in range(students)))

@@ -27,6 +27,10 @@ class ModelCard:
     revision: str = "main"  # a commit of the Hub repository; "main" where no public source names one
     group: str = ""  # what kind of thing it answers, where a demo offers several kinds: the picker shows one at a time
     package: str = ""  # the installed package that is or brings the method; `source` then names it, e.g. cv2.StereoSGBM
+    variant: str = ""  # which form of the weights is fetched where a repository has several, e.g. "fp16"
+    files: tuple[str, ...] = ()  # patterns of the files that are fetched; empty: all that is safe to read
+    least_bytes: int = 0  # memory on a GPU where the weights may wait outside and come over in turn; 0: they cannot
+    needs: tuple[ModelCard, ...] = ()  # other repositories that are fetched and loaded with it
 
     @property
     def embedded(self) -> bool:

@@ -36,6 +36,7 @@ class Loading:
     device: Device
     report: Report
     share: Callable[[Hashable, Callable[[], Any]], Any]  # share(key, build): one copy of a component for all pipelines
+    offload: bool = False  # the device is too small: weights wait in the machine's memory, and come over in turn
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Demo:
     snippet: Callable[[ModelCard, Any, Any], str]  # (card, request, result) to plain library code that repeats the run
     examples: tuple[dict[str, Any], ...]  # inputs of the endpoint; files as paths
     exercises: tuple[str, ...]  # "Try this", in Markdown
+    more_endpoints: tuple[str, ...] = ()  # names of further ones, which the demo connects itself
     needs: tuple[str, ...] = ()  # modules that must be installed
     libraries: tuple[str, ...] = ()  # shared libraries of the system that these modules load, on Linux
     css: str = ""  # rules for the demo's own HTML

@@ -11,6 +11,8 @@ from html import escape
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
+from gradio.context import Context
 
 from hub.device import QUEUE_ID
 from hub.errors import Cancelled, InternalError, UserError
@@ -50,6 +52,40 @@ def told_to_user() -> Iterator[None]:
 def session_of(browser: gr.Request | None) -> str:
     """Name the browser session (or API client) an event comes from."""
     return getattr(browser, "session_hash", None) or "local"
+
+
+def on_leave(forget: Callable[[str], object]) -> None:
+    """Call `forget` with the name of every session whose page (or client) is closed; called while the page is drawn."""
+
+    def leave(browser: gr.Request) -> None:
+        forget(session_of(browser))
+
+    _page().unload(leave)
+
+
+def forget_on_leave(*components: Component) -> None:
+    """Forget what components hold for a session when its page is closed; called while the page is drawn.
+
+    Gradio would keep it in memory: what a `gr.State` holds for an hour, and what other components last showed until
+    10,000 newer sessions have come.
+    """
+    page = _page()
+
+    def forget(session: str) -> None:
+        kept = page.state_holder.session_data.get(session)
+        if kept is not None:
+            for component in components:
+                kept.state_data.pop(component._id, None)
+                kept.config_values.pop(component._id, None)
+
+    on_leave(forget)
+
+
+def _page() -> gr.Blocks:
+    """Return the page that is being drawn."""
+    page = Context.root_block
+    assert page is not None, "drawn outside of a page"
+    return page
 
 
 def name_parameters(function: Callable[..., Any], names: Sequence[str], *, optional: bool = False) -> None:

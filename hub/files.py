@@ -10,6 +10,7 @@ from urllib.parse import quote
 from gradio.data_classes import FileData
 from gradio.route_utils import API_PREFIX
 
+from hub.kept import RESULT
 from hub.settings import Settings
 
 
@@ -18,7 +19,7 @@ def result_path(settings: Settings, name: str) -> Path:
 
     The name is what the user's download is called, so it must be ours and never a user's.
     """
-    return Path(tempfile.mkdtemp(prefix="result-", dir=settings.make_temp_dir())) / name
+    return Path(tempfile.mkdtemp(prefix=RESULT, dir=settings.make_temp_dir())) / name
 
 
 def answer_file(path: Path) -> dict[str, Any]:

@@ -63,6 +63,15 @@ _Picture = _kind_of(
     # What "Use via API" shows; Gradio's own example is a link.
     example_payload=lambda self: {"path": "picture.png", "meta": {"_type": "gradio.FileData"}},
 )
+_Sound = _kind_of(
+    gr.Audio,
+    preprocess=_uploaded_path,
+    async_move_resource_to_block_cache=_upload_only,
+    example_payload=lambda self: {"path": "word.wav", "meta": {"_type": "gradio.FileData"}},
+)
+# Its choices may change while a page still sends the value from before. Gradio would answer that with a bare HTTP 500;
+# whoever looks the value up says what is wrong with it.
+_Choice = _kind_of(gr.Dropdown, preprocess=lambda self, payload: payload)
 _Files = _kind_of(gr.File, preprocess=_sent_files, async_move_resource_to_block_cache=_upload_only)
 
 
@@ -84,6 +93,23 @@ def picture_input(label: str = "Picture", **kwargs: Any) -> gr.Image:
     return image
 
 
+def sound_input(label: str = "Sound", **kwargs: Any) -> gr.Audio:
+    """Draw a microphone and an upload; hands over the path of the recorded or uploaded file as it came.
+
+    `hub.sounds.sound` decodes it. Gradio's page turns a recording into WAV in the browser before it is sent, so that
+    no ffmpeg is needed on the server.
+    """
+    audio: gr.Audio = _Sound(
+        label=label,
+        type="filepath",
+        format=None,  # else Gradio would convert, with ffmpeg
+        sources=["microphone", "upload"],
+        buttons=[],
+        **kwargs,
+    )
+    return audio
+
+
 def file_input(label: str, file_types: Sequence[str], *, several: bool = False, **kwargs: Any) -> gr.File:
     """Draw an input for uploaded files of other kinds; hands over a tuple of `SentFile`, empty for none.
 
@@ -96,6 +122,12 @@ def file_input(label: str, file_types: Sequence[str], *, several: bool = False, 
     count = "multiple" if several else "single"
     file: gr.File = _Files(label=label, file_types=list(file_types), file_count=count, **kwargs)
     return file
+
+
+def choice_input(choices: Sequence[tuple[str, str]], **kwargs: Any) -> gr.Dropdown:
+    """Draw a picker of (label, value) whose choices an event may change; hands over what was sent as it came."""
+    choice: gr.Dropdown = _Choice(choices, **kwargs)
+    return choice
 
 
 def controls(options: type[Any], *, names: Sequence[str] | None = None) -> dict[str, Component]:

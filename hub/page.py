@@ -13,8 +13,9 @@ import gradio as gr
 
 from hub.demo import Demo
 from hub.errors import RefusedSetting
-from hub.events import admitted, session_of
+from hub.events import admitted, on_leave, session_of
 from hub.exchange import exchange
+from hub.kept import KEPT_S
 from hub.pool import gigabytes
 from hub.runtime import Hub
 from hub.theme import CSS, theme
@@ -23,7 +24,7 @@ ASSETS_DIR = Path(__file__).resolve().parent.parent / "assets"
 STATUS_RATE_S = (
     5.0  # a fixed rate: Gradio's "auto" tells every waiting client at every start, which grows with the square
 )
-DELETE_CACHE_S = (600, 3600)  # every ten minutes, delete uploads and results older than an hour
+DELETE_CACHE_S = (600, KEPT_S)  # every ten minutes, uploads and results that are older are deleted
 SPARE_THREADS = 16  # for events that touch no model while all places in the device's queue are taken
 
 
@@ -69,10 +70,16 @@ def build(hub: Hub, demos: Sequence[Demo], broken: Sequence[Absent] = ()) -> gr.
             free.click(lambda: freed_html(hub), None, held, **quiet)
             page.load(lambda: memory_html(hub), None, held, **quiet)
 
-        def leave(browser: gr.Request) -> None:
-            hub.jobs.cancel(session_of(browser))
+        def leave(session: str) -> None:
+            hub.jobs.cancel(session)
+            hub.recordings.forget(session)
 
-        page.unload(leave)  # a closed browser tab cancels its jobs
+        def recorded(browser: gr.Request, path: Any) -> None:
+            hub.recordings.note(session_of(browser), path)
+
+        for sound in [block for block in page.blocks.values() if isinstance(block, gr.Audio)]:
+            sound.change(recorded, sound, None, **quiet)
+        on_leave(leave)  # a closed browser tab cancels its jobs, and takes its recordings along
     page.queue(status_update_rate=STATUS_RATE_S, max_size=hub.settings.queue_size, default_concurrency_limit=None)
     return page
 
@@ -100,6 +107,7 @@ def launch(page: gr.Blocks, hub: Hub, demos: Sequence[Demo], *, block: bool = Tr
             f"Stop the other program, or choose another port: python app.py --port {settings.port % 65535 + 1}",
         ) from error
     print(f"Lectern is ready at {address}", flush=True)
+    hub.tidy()
     if settings.warm:
         hub.prepare(demos[0] if demos else None, [demo.warm for demo in demos if demo.warm is not None])
     if block:
@@ -115,7 +123,7 @@ def launch_options(hub: Hub, demos: Sequence[Demo]) -> dict[str, Any]:
         "css": CSS + "".join(demo.css for demo in demos),
         "auth": settings.credentials,
         "share": settings.share,
-        "max_threads": admitted(hub) + SPARE_THREADS,
+        "max_threads": 2 * admitted(hub) + SPARE_THREADS,  # of the device's queue, and as many of streams (hub.live)
         "max_file_size": int(settings.max_upload_mb * 1e6),
         "allowed_paths": [],
         "run_history": False,  # keeps inputs and results in the browser of a shared lab computer

@@ -23,14 +23,16 @@ from hub.errors import Cancelled, InternalError, InvalidInput, OutOfMemory, User
 from hub.gate import DeviceGate
 from hub.guard import Limits
 from hub.jobs import CancelToken, Job, Jobs
+from hub.kept import Recordings, sweep
 from hub.pool import Pool, Report, gigabytes
 from hub.run import Run, Timings, record
 from hub.settings import Settings
+from hub.sounds import SoundLimits
 
 log = logging.getLogger(__name__)
 
 HEARTBEAT_S = 1.0  # how often a waiting run says that it is alive; also bounds how long a dropped client is noticed
-SWEEP_S = 30.0  # how often idle models are looked for
+SWEEP_S = 30.0  # how often idle models and old files are looked for
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,17 @@ class Outcome:
     code: str  # "Show code"
 
 
+Reply = Outcome | UserError  # what became of one of many requests
+
+
 class Hub:
     """What all tabs share. One per process."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.limits = Limits(settings.max_megapixels, settings.max_upload_mb)
+        self.sound_limits = SoundLimits(settings.max_sound_minutes, settings.max_upload_mb)
+        self.recordings = Recordings(settings.temp_dir)
         self.jobs = Jobs(settings.runs_per_session)
         self.gate = DeviceGate()
         self.pool = Pool(self._budget, idle_s=settings.idle_minutes * 60)
@@ -109,7 +116,7 @@ class Hub:
 
     def stream_all(
         self, job: Job, demo: Demo, card: ModelCard, requests: Sequence[Request]
-    ) -> Iterator[Progress | Outcome | UserError]:
+    ) -> Iterator[Progress | Reply]:
         """Run many requests, as full batches where they may share one; tell of each in turn as it ends.
 
         A request that cannot be answered gives its error, and the others go on. Closing the iterator cancels the job.
@@ -131,9 +138,7 @@ class Hub:
         finally:
             self.jobs.close(job)
 
-    def _each(
-        self, item: Item, part: Job, demo: Demo, card: ModelCard, request: Request
-    ) -> Iterator[Progress | Outcome | UserError]:
+    def _each(self, item: Item, part: Job, demo: Demo, card: ModelCard, request: Request) -> Iterator[Progress | Reply]:
         try:
             for update in self._follow(item, part, demo, card, request):
                 if not isinstance(update, Step):
@@ -177,7 +182,7 @@ class Hub:
             yield update
 
     def _refuse_what_is_not_offered(self, demo: Demo, card: ModelCard) -> None:
-        if card not in self.offered(demo):
+        if self.settings.models == "embedded" and not all(part.embedded for part in (card, *card.needs)):
             raise InvalidInput(
                 f"{card.label} is not offered while LECTERN_MODELS={self.settings.models}.",
                 f"Choose {demo.models[0].key}.",
@@ -198,6 +203,9 @@ class Hub:
             others: what other demos want done before their first run, one after the other.
         """
         threading.Thread(target=self._prepare, args=(first, others), name="prepare", daemon=True).start()
+
+    def tidy(self) -> None:
+        """In the background, for as long as the process lasts: unload idle models, and delete old files."""
         threading.Thread(target=self._sweep_forever, name="sweep", daemon=True).start()
 
     def _prepare(self, first: Demo | None, others: Sequence[Callable[[], None]]) -> None:
@@ -225,13 +233,21 @@ class Hub:
         ticker = threading.Event()
         while not ticker.wait(SWEEP_S):
             self.pool.sweep()
+            sweep(self.settings.temp_dir)
 
     def _budget(self) -> int:
         return memory_budget(self.device, self.settings.memory_gb, self.pool.resident_bytes())
 
     def _estimate(self, card: ModelCard) -> int:
         """Return the bytes the weights of `card` will take on this device."""
+        return card.least_bytes if self._offloads(card) else self._whole(card)
+
+    def _whole(self, card: ModelCard) -> int:
         return card.memory_bytes if self.device.dtype == "float32" else card.memory_bytes // 2
+
+    def _offloads(self, card: ModelCard) -> bool:
+        """Tell whether the weights of `card` must wait in the machine's own memory."""
+        return card.least_bytes > 0 and self.device.name != "cpu" and self._whole(card) > self._budget()
 
     def lease(self, demo: Demo, card: ModelCard, token: CancelToken, report: Report) -> Any:
         """Return a context manager that pins the loaded pipeline of `card` (see `Pool.lease`)."""
@@ -240,7 +256,8 @@ class Hub:
             folder = weights.fetch(card, report)
             report(f"Loading {card.label}", None)
             with self._building:
-                return demo.load(Loading(card, folder, self.device, report, self.pool.component))
+                loading = Loading(card, folder, self.device, report, self.pool.component, self._offloads(card))
+                return demo.load(loading)
 
         return self.pool.lease(
             (demo.slug, card.key), load, label=card.label, estimate=self._estimate(card), token=token, report=report

@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     )
     max_upload_mb: FiniteFloat = Field(default=100.0, gt=0, description="Largest file a user may send.")
     max_megapixels: FiniteFloat = Field(default=50.0, gt=0, description="Largest picture a user may send.")
+    max_sound_minutes: FiniteFloat = Field(default=10.0, gt=0, description="Longest sound a user may send, in minutes.")
     temp_dir: Path = Field(
         default=Path(tempfile.gettempdir()) / OWN_FOLDER, description="Where uploads and results live; emptied by age."
     )

@@ -10,15 +10,16 @@ from typing import Any
 from hub.cards import ModelCard
 
 PICTURE_NAME = "picture.png"  # what a snippet calls the user's only picture, whose name it cannot know
+SOUND_NAME = "audio.wav"  # and their sound, whatever its format: libraries go by the content
 
 
 def file_name(parameter: str) -> str:
-    """Return what a snippet calls the picture sent as `parameter` of an endpoint.
+    """Return what a snippet calls the picture or the sound sent as `parameter` of an endpoint.
 
-    >>> file_name("image"), file_name("left")
-    ('picture.png', 'left.png')
+    >>> file_name("image"), file_name("left"), file_name("audio")
+    ('picture.png', 'left.png', 'audio.wav')
     """
-    return PICTURE_NAME if parameter == "image" else f"{parameter}.png"
+    return {"image": PICTURE_NAME, "audio": SOUND_NAME}.get(parameter, f"{parameter}.png")
 
 
 def model_path(card: ModelCard) -> str:

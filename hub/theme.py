@@ -42,7 +42,7 @@ def theme() -> gr.themes.Base:
 
 
 CSS = """
-.gradio-container { max-width: 1400px !important; margin: 0 auto; }
+.gradio-container { width: 100%; max-width: 1400px !important; margin: 0 auto; }
 .gradio-container button[role="tab"][aria-selected="true"] { color: var(--primary-700); }
 .dark .gradio-container button[role="tab"][aria-selected="true"],
 .gradio-container.dark button[role="tab"][aria-selected="true"] { color: var(--primary-300); }

@@ -14,6 +14,7 @@ from html import escape
 from typing import Any, Protocol, TypeVar
 
 import gradio as gr
+from gradio.blocks import BlockContext
 from gradio.components import Component
 from gradio.context import get_blocks_context
 
@@ -24,9 +25,9 @@ from hub.draw import card_html, hint_html, progress_html, strip_html
 from hub.errors import Cancelled, UserError
 from hub.events import model_event, name_parameters, session_of, told_to_user
 from hub.exchange import current
-from hub.inputs import take_as_sent
+from hub.inputs import choice_input
 from hub.jobs import Job
-from hub.runtime import Hub, Outcome
+from hub.runtime import Hub, Outcome, Reply
 
 NO_COMPARISON = ""  # the second picker's "none"
 CODE_HINT = "# Run the demo to see the plain library code that repeats the run."
@@ -36,7 +37,6 @@ SCROLL_TO_RESULT = """(...inputs) => {
   return inputs;
 }"""
 Values = dict[Component, Any]
-Reply = Outcome | UserError  # what became of one of many requests
 
 
 class Plan(Protocol):
@@ -80,7 +80,8 @@ class Tab:
                 with gr.Column(elem_classes="lectern-more"):
                     self._draw_pickers()
                     self._options = gr.Column()
-            self._results = gr.Column(scale=6, min_width=320, elem_classes="lectern-results")
+            self._results: BlockContext = gr.Column(scale=6, min_width=320, elem_classes="lectern-results")
+        self._views: gr.Tabs | None = None
 
     @contextmanager
     def inputs(self) -> Iterator[None]:
@@ -99,6 +100,20 @@ class Tab:
         """Draw options that have sensible defaults, folded away below the model picker."""
         with self._options, gr.Accordion(title, open=False):
             yield
+
+    @contextmanager
+    def view(self, title: str, name: str) -> Iterator[None]:
+        """Draw one of several views of the result column, each behind a tab of its own; `results` goes into one.
+
+        The button that opens it has the id "SLUG-view-NAME-button".
+        """
+        if self._views is None:
+            with self._results:
+                self._views = gr.Tabs(elem_id=f"{self.demo.slug}-views", overflow_behavior="wrap")
+        column = self._results
+        with self._views, gr.Tab(title, id=name, elem_id=f"{self.demo.slug}-view-{name}") as self._results:
+            yield
+        self._results = column
 
     def examples(
         self, inputs: dict[str, Component], label: str = "Examples", names: Sequence[str] | None = None
@@ -160,6 +175,7 @@ class Tab:
         also_run_on: Sequence[Any] = (),
         refine_on: Sequence[Any] = (),
         optional: bool = False,
+        answer_step: Callable[[Any, Any], dict[str, Any] | None] | None = None,
     ) -> None:
         """Connect Run, Stop, the examples and the API endpoint.
 
@@ -174,6 +190,8 @@ class Tab:
                 the page until the new one takes its place.
             optional: whether a client of the endpoint may leave out any file or picture, because one of several will
                 do; `request` says what is missing.
+            answer_step: turns an intermediate result and its request into JSON that the endpoint streams before its
+                answer; None for a request that wants none.
         """
         handler = self._run_handler(list(inputs), request, draw, draw_step)
         refine = self._run_handler(list(inputs), request, draw, draw_step, keep=True)
@@ -198,7 +216,7 @@ class Tab:
         self.stop_button.click(
             self._stop, None, self.status, queue=False, api_visibility="private", show_progress="hidden"
         )
-        self._connect_endpoint(inputs, request, answer, optional)
+        self._connect_endpoint(inputs, request, answer, optional, answer_step)
 
     def connect_many(
         self,
@@ -322,25 +340,23 @@ class Tab:
 
     def _draw_pickers(self) -> None:
         start = self.hub.default_card(self.demo)
-        self.model = gr.Dropdown(
+        self.model = choice_input(
             self._labels(start.group),
             value=start.key,
             label="Model",
             info="Which model answers.",
             elem_id=f"{self.demo.slug}-model",
         )
-        take_as_sent(self.model)
         with gr.Accordion("About this model", open=False):
             about = gr.HTML(card_html(start))
-        with gr.Accordion("Compare two models", open=False):
-            self.compare = gr.Dropdown(
+        with gr.Accordion("Compare two models", open=False, elem_id=f"{self.demo.slug}-comparison"):
+            self.compare = choice_input(
                 [("none", NO_COMPARISON), *self._labels()],
                 value=NO_COMPARISON,
                 label="Compare with",
                 info="Runs the same input through a second model, side by side.",
                 elem_id=f"{self.demo.slug}-compare",
             )
-            take_as_sent(self.compare)
         quiet: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
         # Asked again at every visit: the page may be up before the hub knows what this machine can do.
         gr.on(None, lambda: self.hub.default_card(self.demo).key, None, self.model, **quiet)
@@ -423,15 +439,26 @@ class Tab:
         request: Callable[..., Request],
         answer: Callable[[Outcome, Any], dict[str, Any]],
         optional: bool,
+        answer_step: Callable[[Any, Any], dict[str, Any] | None] | None,
     ) -> None:
-        def endpoint(browser: gr.Request, *values: Any) -> dict[str, Any]:
+        def replies(browser: gr.Request, *values: Any) -> Iterator[dict[str, Any]]:
             with told_to_user():
                 *given, model = values
                 wanted = request(**dict(zip(inputs, given, strict=True)))
                 card = self.demo.card(model) if model else self.hub.default_card(self.demo)
-                outcome = self.hub.run(session_of(browser), self.demo, card, wanted)
-                return {**answer(outcome, wanted), "code": outcome.code, "run": outcome.run.as_dict()}
+                job = self.hub.jobs.open(session_of(browser), self.demo.slug)
+                for update in self.hub.stream(job, self.demo, card, wanted):
+                    if isinstance(update, Outcome):
+                        yield {**answer(update, wanted), "code": update.code, "run": update.run.as_dict()}
+                    elif isinstance(update, Step) and answer_step is not None:
+                        step = answer_step(update.value, wanted)
+                        if step is not None:
+                            yield step
 
+        def answers(browser: gr.Request, *values: Any) -> dict[str, Any]:
+            return list(replies(browser, *values))[-1]
+
+        endpoint: Callable[..., Any] = answers if answer_step is None else replies
         name_parameters(endpoint, [*inputs, "model"], optional=optional)
         trigger = gr.Button(visible=False)
         model_event(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
 import io
 from functools import cache
@@ -12,7 +13,8 @@ from hub.cards import MODELS_DIR, ModelCard
 from hub.errors import ModelUnavailable
 from hub.pool import Report, gigabytes
 
-SAFE_FILES = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]  # weights, configuration, tokenizers; no pickle
+SETTINGS_FILES = ("*.json", "*.txt", "*.model", "*.jinja")  # configuration and tokenizers
+SAFE_FILES = ("*.safetensors", *SETTINGS_FILES)  # and weights; no pickle
 CHECKSUMS = "SHA256SUMS"
 
 # How every `from_pretrained` is called: `fetch` has brought the files, and pickled weights are never read.
@@ -23,9 +25,13 @@ SAFE_WEIGHTS = {**LOCAL, "use_safetensors": True}
 def fetch(card: ModelCard, report: Report) -> Path:
     """Return a local folder with the card's files, downloading a Hub snapshot when the cache has none.
 
+    What else the card needs is fetched too, and is then in the cache: fetch those cards for their folders.
+
     Raises:
         ModelUnavailable: says whether the network, the repository or its file format is the cause.
     """
+    for needed in card.needs:
+        fetch(needed, report)
     if card.package:
         return MODELS_DIR  # the method is in a package that is installed, and reads nothing from here
     if card.embedded:
@@ -40,14 +46,14 @@ def fetch(card: ModelCard, report: Report) -> Path:
             snapshot_download(
                 card.source,
                 revision=card.revision,
-                allow_patterns=SAFE_FILES,
+                allow_patterns=list(card.files or SAFE_FILES),
                 tqdm_class=_progress_bar(card, report),
             )
         )
     except LocalEntryNotFoundError as error:
         raise ModelUnavailable(
             f"{card.label} is not on this machine, or not all of it, and the Hugging Face Hub cannot be reached.",
-            f"Choose an embedded model, or run `hf download {card.source}` once while online.",
+            f"Choose an embedded model, or run `{_command(card)}` once while online.",
         ) from error
     except GatedRepoError as error:
         raise ModelUnavailable(
@@ -60,12 +66,28 @@ def fetch(card: ModelCard, report: Report) -> Path:
         raise ModelUnavailable(
             f"Downloading {card.label} failed: {cause}.", "Try again, or choose an embedded model."
         ) from error
-    if not any(folder.rglob("*.safetensors")):
+    lacking = _lacking(folder, card)
+    if lacking:
+        named = f" {', '.join(lacking)}" if card.files else ""
         raise ModelUnavailable(
-            f"{card.source} has no safetensors weights at revision {card.revision}; pickled weights are refused.",
-            "Choose another model.",
+            f"{card.source} has no safetensors weights{named} at revision {card.revision}, or they are not on this "
+            "machine; pickled weights are refused.",
+            f"Choose another model, or run `{_command(card)}` once while online.",
         )
     return folder
+
+
+def _command(card: ModelCard) -> str:
+    """Return the command that fetches what a card needs, and no more."""
+    revision = f" --revision {card.revision}" if card.revision != "main" else ""
+    return f"hf download {card.source}{revision}" + "".join(f" --include '{pattern}'" for pattern in card.files)
+
+
+def _lacking(folder: Path, card: ModelCard) -> list[str]:
+    """Return the patterns of weights that no file of the folder matches: a cache may hold another form of them."""
+    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*.safetensors")]
+    wanted = [pattern for pattern in card.files or SAFE_FILES if pattern.endswith(".safetensors")]
+    return [pattern for pattern in wanted if not fnmatch.filter(names, pattern)]
 
 
 @cache
@@ -87,16 +109,21 @@ def verify(folder: Path) -> None:
 
 def is_cached(card: ModelCard) -> bool:
     """Tell whether a Hub model's configuration and weights are in the local cache, without any network."""
+    if not all(needed.embedded or is_cached(needed) for needed in card.needs):
+        return False
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
         folder = snapshot_download(
-            card.source, revision=card.revision, allow_patterns=SAFE_FILES, local_files_only=True
+            card.source,
+            revision=card.revision,
+            allow_patterns=list(card.files or SAFE_FILES),
+            local_files_only=True,
         )
     except (LocalEntryNotFoundError, OSError):
         return False
-    return any(Path(folder).rglob("*.safetensors"))
+    return not _lacking(Path(folder), card)
 
 
 @cache

@@ -26,7 +26,11 @@ TOOLS = {
 }
 
 # Pinned because a library the app imports runs on it.
-ENGINES = {"onnxruntime": "rapidocr's, which takes one of several", "lazrs": "laspy's, for compressed scans"}
+ENGINES = {
+    "accelerate": "diffusers', for models larger than the GPU",
+    "onnxruntime": "rapidocr's, which takes one of several",
+    "lazrs": "laspy's, for compressed scans",
+}
 
 # What takes seconds to import, and must wait until the page is up.
 HEAVY = {"torch", "transformers", "diffusers", "open3d", "cv2", "onnxruntime", "rapidocr", "assimp_py", "laspy"}

@@ -18,7 +18,7 @@ import soundfile
 import soxr
 
 from training.sounds import RATE_HZ, Sound
-from training.words import DIGITS, UNKNOWN
+from training.words import DIGITS, UNKNOWN, sounds_known
 
 ASTERISK, KLETTRES, KTUBERLING = "asterisk/sounds/en_US_f_Allison", "klettres", "ktuberling/sounds"
 _WORDS = """
@@ -67,7 +67,8 @@ def read_other_words(packages: Path) -> list[Clip]:
     paths += [path for path in (share / KTUBERLING / "en").glob("*.ogg") if path.stem != "tv_tree"]
     for accent in ("en", "en_GB"):
         paths += [path for path in (share / KLETTRES / accent).rglob("*.ogg") if path.stem not in ("dog", "no")]
-    return [Clip(UNKNOWN, _speaker(path), loudest(read_sound(path))) for path in sorted(paths)]
+    kept = [path for path in sorted(paths) if not sounds_known(path.stem.split("_")[-1])]
+    return [Clip(UNKNOWN, _speaker(path), loudest(read_sound(path))) for path in kept]
 
 
 def read_foreign_words(packages: Path) -> list[Clip]:

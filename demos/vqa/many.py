@@ -16,8 +16,8 @@ from hub import inputs
 from hub.errors import UserError
 from hub.files import result_path
 from hub.inputs import SentFile
-from hub.runtime import Hub
-from hub.ui import Reply, Tab
+from hub.runtime import Hub, Reply
+from hub.ui import Tab
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE_SHEET = ROOT / "assets" / "examples" / "vqa" / "questions.csv"

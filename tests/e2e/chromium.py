@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from pathlib import Path
 
 from playwright.sync_api import BrowserContext, Page, ViewportSize
 
@@ -21,7 +22,10 @@ FLAGS = [
     "--disable-quic",
     "--no-first-run",
 ]
-CAMERA_FLAGS = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]  # a webcam's test picture
+DEVICE_FLAGS = ["--use-fake-device-for-media-stream"]  # a webcam and a microphone
+CAMERA_FLAGS = [*DEVICE_FLAGS, "--use-fake-ui-for-media-stream"]  # a webcam's test picture, for every page that asks
+STRANGE_HOST = "lectern.test"  # this machine, by a name that the browser does not take for it
+STRANGE_HOST_FLAGS = [f"--host-resolver-rules=MAP {STRANGE_HOST} 127.0.0.1"]
 
 
 def find_chromium() -> str | None:
@@ -32,6 +36,11 @@ def find_chromium() -> str | None:
         if path and not subprocess.run([path, "--version"], capture_output=True, check=False).returncode:
             return path
     return None
+
+
+def microphone_flags(sound: Path) -> list[str]:
+    """Return flags with which Chromium's microphone hears a WAV file, over and over, and asks nobody."""
+    return [*CAMERA_FLAGS, f"--use-file-for-fake-audio-capture={sound}"]
 
 
 def open_tab(page: Page, title: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from gradio.data_classes import FileData, ListFiles
 
 from hub import inputs, options
-from hub.inputs import SentFile, controls, file_input, picture_input
+from hub.inputs import SentFile, choice_input, controls, file_input, picture_input, sound_input
 from tests.app import awaited
 
 
@@ -17,6 +17,13 @@ def test_a_picture_is_handed_over_as_the_path_it_came_at() -> None:
     image: Any = picture_input()
     assert image.preprocess(FileData(path="/uploads/a.png")) == "/uploads/a.png"
     assert image.preprocess(None) is None
+
+
+def test_a_sound_is_handed_over_as_the_path_it_came_at_whatever_its_format() -> None:
+    """Gradio would convert it, with ffmpeg."""
+    audio: Any = sound_input()
+    assert audio.preprocess(FileData(path="/uploads/a.flac")) == "/uploads/a.flac"
+    assert audio.preprocess(None) is None
 
 
 def test_files_are_handed_over_with_the_names_their_user_gave_them() -> None:
@@ -36,7 +43,7 @@ def test_a_single_file_comes_as_a_tuple_of_one() -> None:
     )
 
 
-@pytest.mark.parametrize("draw", [picture_input, lambda: file_input("Cloud", [".ply"])])
+@pytest.mark.parametrize("draw", [picture_input, sound_input, lambda: file_input("Cloud", [".ply"])])
 def test_an_input_that_gradio_makes_anew_still_hands_over_what_came_and_follows_no_link(draw: Any) -> None:
     """As it does for a browser session once an example was clicked or the component was updated."""
     drawn = draw()
@@ -47,6 +54,14 @@ def test_an_input_that_gradio_makes_anew_still_hands_over_what_came_and_follows_
     for link in ("https://example.com/a.ply", " HTTP://169.254.169.254/"):
         with pytest.raises(gr.Error, match="links are not followed"):
             awaited(again.async_move_resource_to_block_cache(link))
+
+
+def test_a_picker_whose_choices_changed_hands_over_the_value_from_before() -> None:
+    """A page that streams sends what was chosen when it sent it."""
+    picker: Any = choice_input([("Small", "small"), ("Large", "large")], value="small", label="Model")
+    changed = picker.__class__(**{**picker.constructor_args, "choices": [("Large", "large")], "value": "large"})
+    assert changed.preprocess("small") == picker.preprocess("small") == "small"
+    assert changed.get_block_name() == "dropdown"
 
 
 def test_no_stub_is_written_beside_the_source() -> None:

@@ -413,6 +413,19 @@ def test_stopping_many_requests_stops_them_all(make: Make) -> None:
     assert world.hub.jobs.in_flight() == 0
 
 
+def test_a_model_with_something_added_runs_as_one_of_its_own_and_is_refused_where_that_is_not_embedded(
+    make: Make,
+) -> None:
+    more = replace(EMBEDDED, key="toy+toy", needs=(EMBEDDED,))
+    world = make(models="embedded")
+    assert len(world.run(request(0), card=more).result) == WIDTH
+    assert len(world.loaded) == 1
+    world.run(request(0))
+    assert len(world.loaded) == 2
+    with pytest.raises(InvalidInput, match="not offered"):
+        world.run(request(0), card=replace(EMBEDDED, key="toy+big", needs=(ONLINE,)))
+
+
 def test_many_requests_of_a_model_that_is_not_offered_are_refused(make: Make) -> None:
     world = make(models="embedded")
     job = world.hub.jobs.open("me", "toy")

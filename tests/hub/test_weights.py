@@ -110,6 +110,41 @@ def test_a_cached_model_is_fetched_offline(card: ModelCard, cache: Path) -> None
     assert torch.equal(load_file(folder / "model.safetensors")["weight"], torch.arange(4.0))
 
 
+def test_of_several_forms_of_the_weights_only_the_one_that_is_asked_for_is_downloaded(local_hub: LocalHub) -> None:
+    names = ("model.safetensors", "unet/model.safetensors", "unet/model.fp16.safetensors", "unet/config.json")
+    local_hub.files = {name: name.encode() for name in names}
+    card = replace(ONLINE, variant="fp16", files=("*.json", "unet/*.fp16.safetensors"))
+    folder = weights.fetch(card, nothing)
+    fetched = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert fetched == {"unet/model.fp16.safetensors", "unet/config.json"}
+    assert weights.is_cached(card)
+    assert not weights.is_cached(ONLINE)  # which is another form of it
+
+
+def test_a_form_of_the_weights_that_a_repository_has_not_is_named(local_hub: LocalHub) -> None:
+    local_hub.files = {"unet/model.safetensors": b"1"}
+    with pytest.raises(ModelUnavailable, match=r"unet/\*\.fp16\.safetensors at revision main"):
+        weights.fetch(replace(ONLINE, files=("unet/*.fp16.safetensors",)), nothing)
+
+
+def test_what_a_model_needs_of_other_repositories_is_fetched_with_it(cache: Path) -> None:
+    lay_out(cache, "config.json", "model.safetensors")
+    needing = replace(ONLINE, needs=(replace(ONLINE, key="other", label="Other", source="someone/else"),))
+    assert not weights.is_cached(needing)
+    with pytest.raises(ModelUnavailable, match="Other is not on this machine"):
+        weights.fetch(needing, nothing)
+    lay_out(cache.with_name("models--someone--else"), "model.safetensors")
+    assert weights.is_cached(needing)
+    assert weights.fetch(needing, nothing) == cache / "snapshots" / COMMIT
+
+
+def test_the_command_that_fetches_a_model_names_what_is_used_of_it(cache: Path) -> None:
+    command = f"hf download someone/big --revision {COMMIT} --include '*.json' --include 'unet/*.safetensors'"
+    with pytest.raises(ModelUnavailable) as caught:
+        weights.fetch(replace(PINNED, files=("*.json", "unet/*.safetensors")), nothing)
+    assert f"`{command}`" in str(caught.value)
+
+
 def test_pickled_weights_are_refused(cache: Path) -> None:
     lay_out(cache, "config.json", "pytorch_model.bin")
     assert not weights.is_cached(ONLINE)

@@ -30,15 +30,47 @@ ROWS = 8
 def controlling(tmp_path_factory: pytest.TempPathFactory) -> ControlOptions:
     """A base small enough for a test, and the options of a ControlNet for it."""
     folder = tmp_path_factory.mktemp("controlnet")
-    shared = {"cache": folder / "cache", "work": folder / "work", "output": folder / "pipeline", "device": "cpu"}
-    small = {"scenes": ROWS, "validation_scenes": 2, "samples": 4, "batch": 4}
-    Table(folder / "cache", "training", ROWS).fill(views(PICTURE_PX), np.arange(ROWS))
-    train_base("autoencoder", AutoencoderOptions(**shared, **small, channels=(8, 8, 8, 8), latent_channels=4))
-    train_base(
-        "denoiser", Options(**shared, **small, empty_scenes=2, channels=(16, 16, 16), text_width=32, text_layers=1)
+    cache, work, output = folder / "cache", folder / "work", folder / "pipeline"
+    Table(cache, "training", ROWS).fill(views(PICTURE_PX), np.arange(ROWS))
+    autoencoder = AutoencoderOptions(
+        cache=cache,
+        work=work,
+        output=output,
+        scenes=ROWS,
+        validation_scenes=2,
+        samples=4,
+        batch=4,
+        channels=(8, 8, 8, 8),
+        latent_channels=4,
+        device="cpu",
     )
+    train_base("autoencoder", autoencoder)
+    denoiser = Options(
+        cache=cache,
+        work=work,
+        output=output,
+        scenes=ROWS,
+        validation_scenes=2,
+        samples=4,
+        batch=4,
+        empty_scenes=2,
+        channels=(16, 16, 16),
+        text_width=32,
+        text_layers=1,
+        device="cpu",
+    )
+    train_base("denoiser", denoiser)
     return ControlOptions(
-        **{**shared, "output": folder}, **{**small, "samples": 8}, base=folder / "pipeline", warm_up=4
+        cache=cache,
+        work=work,
+        output=folder,
+        base=output,
+        scenes=ROWS,
+        validation_scenes=2,
+        samples=8,
+        batch=4,
+        warm_up=4,
+        device="cpu",
     )
 
 

@@ -8,10 +8,19 @@ import pytest
 pytest.importorskip("soundfile", reason="soundfile reads recordings")
 pytest.importorskip("soxr", reason="soxr resamples them")
 
-from training.grade_keywords import HOP_S, SUPPRESSED_S, Listener, detections, resampled, stream_scores
+from training.grade_keywords import (
+    HOP_S,
+    SUPPRESSED_S,
+    Listener,
+    best_labels,
+    confusions,
+    detections,
+    resampled,
+    stream_scores,
+)
 from training.keywords import spot
 from training.whisper import make_model
-from training.words import LABELS, WORDS
+from training.words import LABELS, UNKNOWN, WORDS
 
 
 @pytest.mark.parametrize("rate_hz", [8000, 22_050, 44_100])
@@ -46,3 +55,15 @@ def test_each_fold_is_heard_by_its_own_model() -> None:
     assert scores.shape == (3, len(LABELS))
     np.testing.assert_allclose(scores[1], spot(models[0], sounds[1:2])[0], atol=1e-5)
     np.testing.assert_allclose(scores[2], spot(models[1], sounds[2:])[0], atol=1e-5)
+
+
+def test_a_word_under_the_threshold_is_none() -> None:
+    scores = np.zeros((2, len(LABELS)), dtype=np.float32)
+    scores[0, 3], scores[1, 4] = 0.6, 0.4
+    assert best_labels(scores) == [WORDS[3], WORDS[4]]
+    assert best_labels(scores, 0.5) == [WORDS[3], UNKNOWN]
+
+
+def testconfusions_say_what_was_heard_instead() -> None:
+    lines = confusions(["no", "yes", "no", "no"], ["no", "yes", "go", "go"])
+    assert lines[2:] == ["| yes | 1 | 1 |  |", "| no | 3 | 1 | go 2 |"]
