@@ -1,0 +1,1 @@
+"""Diffusion models, for every demo that draws: families and cards, loading, sampling, LoRAs."""
