@@ -33,7 +33,7 @@ MODELS = (
         memory_bytes=31_100_000,
         knows="The 35 words of Speech Commands (yes, no, up, down, zero to nine, ...): the encoder of Whisper tiny.en "
         "with a head that this project trained.",
-        limits="English only; a word must lie within a second. At a threshold of 0.6 about one in eight "
+        limits="English only; a word must lie within a second. At a threshold of 0.7 about one in ten "
         "other English words is taken for a keyword, short ones most of all.",
         citation=f"This project (training/keywords.py); {RADFORD}; {WARDEN}.",
         group=FIXED,

@@ -25,10 +25,10 @@ class SpottingOptions:
         placeholder="yes, no, a dog barking",
     )
     threshold: float = options.number(
-        0.6, 0.05, 1.0, step=0.01, label="Threshold", info="A word is detected when its score gets this high."
+        0.7, 0.05, 1.0, step=0.01, label="Threshold", info="A word is detected when its score gets this high."
     )
     smoothing: int = options.number(
-        3, 1, 10, step=1, label="Smoothing", info="Windows in a row whose scores are averaged before the threshold."
+        2, 1, 10, step=1, label="Smoothing", info="Windows in a row whose scores are averaged before the threshold."
     )
     suppression_s: float = options.number(
         1.0, 0.0, 5.0, step=0.1, label="Suppression", info="Seconds after a detection in which no other is reported."
