@@ -127,7 +127,7 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
     share, spread = successes / trials, Z_95**2 / trials
     middle = (share + spread / 2) / (1 + spread)
     half = Z_95 / (1 + spread) * math.sqrt(share * (1 - share) / trials + spread / (4 * trials))
-    return middle - half, middle + half
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def wav_uri(samples: F32) -> str:
