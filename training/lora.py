@@ -20,7 +20,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from diffusers import StableDiffusionPipeline
 from diffusers.training_utils import _collate_lora_metadata
 from numpy.typing import NDArray
@@ -31,13 +30,13 @@ from torch import Tensor
 from tabletop.render import View, render
 from tabletop.sampling import sample_scene
 from tabletop.world import TRAINING_SEEDS, VALIDATION_SEEDS
+from training.diffusion import UNPROMPTED, draw_steps, read_prompts, velocity_loss
 from training.pictures import PICTURE_PX
 from training.prompts import Contents, contents, prompt
 from training.stable_diffusion import sample_sheet
 from training.stages import prepare
 
 LAYERS = ("to_q", "to_k", "to_v", "to_out.0", "proj_in", "proj_out", "conv1", "conv2")
-UNPROMPTED = 0.1  # share of pictures without a prompt, for guidance
 SAVE_S = 120  # of training, between two checkpoints
 LOG_STEPS = 50
 
@@ -165,9 +164,7 @@ class Training:
         prompts = [
             "" if self.rng.random() < UNPROMPTED else prompt(self.contents[row], self.rng) for row in rows.tolist()
         ]
-        # One step out of each of B equal parts of the schedule: the loss of a batch varies less.
-        parts = (np.arange(batch) + self.rng.random(batch)) / batch
-        steps = torch.from_numpy((parts * len(self.alphas)).astype(np.int64))
+        steps = draw_steps(self.rng, batch, len(self.alphas))
         loss = self._loss(self.latents[rows], torch.randn(self.latents[rows].shape), steps, prompts)
         self.optimizer.zero_grad()
         loss.backward()
@@ -176,16 +173,15 @@ class Training:
         return loss.item()
 
     def _loss(self, latents: Tensor, noise: Tensor, steps: Tensor, prompts: list[str]) -> Tensor:
-        """Return the mean squared error of v for latents and noise (B, C, S, S), at the given steps (B,)."""
-        device, pipeline = self.options.device, self.pipeline
-        latents, noise, steps = latents.to(device), noise.to(device), steps.to(device)
-        signal = self.alphas[steps].sqrt()[:, None, None, None]
-        spread = (1 - self.alphas[steps]).sqrt()[:, None, None, None]
-        tokens = pipeline.tokenizer(prompts, padding="max_length", truncation=True, return_tensors="pt").input_ids
+        """Return the loss of v for latents and noise (B, C, S, S), at the given steps (B,)."""
         with torch.no_grad():
-            words = pipeline.text_encoder(tokens.to(device)).last_hidden_state
-        seen = pipeline.unet(signal * latents + spread * noise, steps, words).sample
-        return F.mse_loss(seen, signal * noise - spread * latents)
+            words = read_prompts(self.pipeline.tokenizer, self.pipeline.text_encoder, prompts)
+
+        def unet(noisy: Tensor, at: Tensor, told: Tensor) -> Tensor:
+            seen: Tensor = self.pipeline.unet(noisy, at, told).sample
+            return seen
+
+        return velocity_loss(unet, self.alphas, latents, noise, steps, words)
 
     def _rate(self) -> float:
         """Return the share of the learning rate: up at the beginning, then down to nothing along half a cosine."""
