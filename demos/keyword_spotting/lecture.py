@@ -50,15 +50,17 @@ def build(hub: Hub, tab: ui.Tab, audio: Component) -> None:
     name = gr.Radio(list(spectrum.WINDOWS), value="Hann", label="Window", info="What a frame is multiplied by.")
     drawn = gr.HTML(NOTHING, elem_id=f"{tab.demo.slug}-lecture")
 
-    def start(path: str | None) -> tuple[Any, str]:
-        """Show the loudest moment of a new sound, with the settings of the model."""
+    def start(path: str | None, length: Any, window: Any) -> tuple[Any, str]:
+        """Show the loudest moment of a new sound."""
         if not path:
             return gr.skip(), NOTHING
         with told_to_user():
             samples = sound(path, hub.sound_limits).samples
             loudest = round(loudest_s(samples), 2)
             seconds = len(samples) / RATE_HZ
-            return gr.Slider(0, round(seconds, 2), loudest), lecture_html(samples, loudest, spectrum.FFT_LENGTH, "Hann")
+            return gr.Slider(0, round(seconds, 2), loudest), lecture_html(
+                samples, *checked_frame(loudest, length, window)
+            )
 
     def show(path: str | None, at_s: Any, samples: Any, window: Any) -> str:
         if not path:
@@ -67,7 +69,7 @@ def build(hub: Hub, tab: ui.Tab, audio: Component) -> None:
             return lecture_html(sound(path, hub.sound_limits).samples, *checked_frame(at_s, samples, window))
 
     choices: list[Any] = [moment, length, name]
-    audio.change(start, audio, [moment, drawn], **QUIET)  # type: ignore[attr-defined]
+    audio.change(start, [audio, length, name], [moment, drawn], **QUIET)  # type: ignore[attr-defined]
     for listener in (moment.release, length.input, name.input):
         listener(show, [audio, *choices], drawn, trigger_mode="always_last", **QUIET)
 
