@@ -173,14 +173,22 @@ class KernelMuon(Muon):
 
     @torch.no_grad()
     def step(self) -> None:  # type: ignore[override]
-        """Update every kernel once."""
+        """Update every kernel once; of several processes each computes its share of the updates, for all."""
+        rank, processes = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
         for group in self.param_groups:
-            for kernel in group["params"]:
-                if kernel.grad is None:
-                    continue
+            # The largest first, so that the shares are about equal.
+            kernels = sorted((k for k in group["params"] if k.grad is not None), key=Tensor.numel, reverse=True)
+            updates = []
+            for place, kernel in enumerate(kernels):
                 velocity = self.state[kernel].setdefault("velocity", torch.zeros_like(kernel))
                 velocity.lerp_(kernel.grad, 1 - group["momentum"])
-                update = orthogonal(kernel.grad.lerp(velocity, group["momentum"]).flatten(1))
+                momentum = kernel.grad.lerp(velocity, group["momentum"]).flatten(1)
+                updates.append(orthogonal(momentum) if place % processes == rank else torch.zeros_like(momentum))
+            if processes > 1:
+                together = nn.utils.parameters_to_vector(updates)
+                dist.all_reduce(together)
+                nn.utils.vector_to_parameters(together, updates)
+            for kernel, update in zip(kernels, updates, strict=True):
                 scale = 0.2 * max(update.shape) ** 0.5
                 kernel.mul_(1 - group["lr"] * group["weight_decay"])
                 kernel.sub_(update.view_as(kernel), alpha=group["lr"] * scale)
