@@ -190,9 +190,10 @@ def of_pictures() -> list[tuple[str, str]]:
     import torch
 
     from demos.point_clouds.monocular import PictureDepth
+    from hub.depth import DepthEstimator
 
     card = next(card for card in DEMO.models if card.group == SINGLE_PICTURE and card.ships_weights)
-    model = PictureDepth(card, card.folder, "cpu", torch.float32)
+    model = PictureDepth(card, DepthEstimator(card.folder, "cpu", torch.float32))
     found = []
     for seed in TEST_SEEDS[:SCENES]:
         picture = scene_picture(seed)

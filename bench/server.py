@@ -24,7 +24,7 @@ class Server:
     Args:
         command: starts it, once the port is put behind.
         endpoint: what the class calls.
-        file: what it sends, a picture or a sound.
+        file: what it sends, a picture or a sound; None for nothing.
         inputs: the other inputs; the students send these in turn.
         name: of the input that takes the file.
     """
@@ -33,7 +33,7 @@ class Server:
         self,
         command: list[str],
         endpoint: str,
-        file: Path,
+        file: Path | None,
         inputs: Sequence[dict[str, Any]] = ({},),
         name: str = "image",
     ) -> None:
@@ -52,19 +52,30 @@ class Server:
         """Return the seconds until `students` simultaneous requests are all answered."""
         return asyncio.run(self._class_of(students))
 
-    async def _class_of(self, students: int) -> float:
+    def in_a_row(self, students: int) -> float:
+        """Return the seconds until as many requests are answered, each sent when the one before was."""
+        return asyncio.run(self._class_of(students, at_once=False))
+
+    async def _class_of(self, students: int, *, at_once: bool = True) -> float:
         address = f"http://127.0.0.1:{self.port}/gradio_api"
         limits = httpx.Limits(max_connections=2 * students)
         async with httpx.AsyncClient(timeout=300, limits=limits) as client:
-            upload = await client.post(f"{address}/upload", files={"files": self.file.open("rb")})
-            file = {"path": upload.json()[0], "meta": {"_type": "gradio.FileData"}}
-
-            def sent(student: int) -> dict[str, Any]:
-                return {self.name: file, **self.inputs[student % len(self.inputs)]}
-
+            file = await self._upload(client, address)
+            sent = [{**file, **self.inputs[student % len(self.inputs)]} for student in range(students)]
             started = time.perf_counter()
-            await asyncio.gather(*(self._ask(client, address, sent(student)) for student in range(students)))
+            if at_once:
+                await asyncio.gather(*(self._ask(client, address, each) for each in sent))
+            else:
+                for each in sent:
+                    await self._ask(client, address, each)
             return time.perf_counter() - started
+
+    async def _upload(self, client: httpx.AsyncClient, address: str) -> dict[str, Any]:
+        """Return the input that is the file, once the server has it."""
+        if self.file is None:
+            return {}
+        upload = await client.post(f"{address}/upload", files={"files": self.file.open("rb")})
+        return {self.name: {"path": upload.json()[0], "meta": {"_type": "gradio.FileData"}}}
 
     async def _ask(self, client: httpx.AsyncClient, address: str, sent: dict[str, Any]) -> None:
         started = await client.post(f"{address}/call/v2/{self.endpoint}", json=sent)
@@ -81,8 +92,15 @@ class Server:
 
     def peak_mb(self) -> float:
         """Return the process's peak resident memory so far."""
+        return self._memory_mb("VmHWM:")
+
+    def memory_mb(self) -> float:
+        """Return the process's resident memory."""
+        return self._memory_mb("VmRSS:")
+
+    def _memory_mb(self, name: str) -> float:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(status.split("VmHWM:")[1].split()[0]) / 1024
+        return int(status.split(name)[1].split()[0]) / 1024
 
     def close(self) -> None:
         """End the server."""

@@ -61,6 +61,9 @@ class Demo:
     assets: Path | None = None  # a folder of scripts and the like that browsers fetch (see hub.files.address)
     warm: Callable[[], None] | None = None  # called once in the background after a start: slow imports, processes
     receives: tuple[str, ...] = ()  # kinds of files other tabs may send here (see hub.exchange), e.g. "ply"
+    # (card, request) to the card that the run is leased for: what the request needs besides the picker's model, such as
+    # ControlNets, is composed into it. Its `source` stays that of one of `models`.
+    completed: Callable[[ModelCard, Any], ModelCard] = lambda card, request: card
 
     def card_of(self, source: str) -> ModelCard:
         """Return the card whose weights are `source`, as a run record names them."""

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from hub.cards import ModelCard
+from hub.demo import Loading
 from hub.weights import LOCAL, SAFE_WEIGHTS
 
 if TYPE_CHECKING:
@@ -71,6 +73,14 @@ class DepthEstimator:
             np.asarray(values, np.float32).reshape(picture.height, picture.width),
             None if field_of_view is None else float(field_of_view.flatten()[0]),
         )
+
+
+def shared_estimator(loading: Loading, card: ModelCard, folder: Path) -> DepthEstimator:
+    """Return the depth model of a card, from its folder: one in memory, however many demos hold it."""
+    device = loading.device
+    key = ("depth", card.source, card.revision, device.name, device.dtype)
+    found: DepthEstimator = loading.share(key, lambda: DepthEstimator(folder, device.name, device.torch_dtype))
+    return found
 
 
 class DepthProPictures:

@@ -22,6 +22,22 @@ TABLETOP = ModelCard(
     citation="This project (training/depth.py); architecture: Yang et al. 2024, Depth Anything, arXiv:2401.10891.",
     group=SINGLE_PICTURE,
 )
+SKY_FROM_M = 1.6  # what TABLETOP says of the sky is beyond; no point of a table is (its model card)
+RELATIVE = ModelCard(
+    key="depth-anything-v2-small",
+    label="Depth Anything V2 Small (relative)",
+    source="depth-anything/Depth-Anything-V2-Small-hf",
+    task="depth-estimation",
+    family=DEPTH_FAMILY,
+    licence="Apache-2.0",
+    download_bytes=99_000_000,
+    memory_bytes=99_000_000,
+    knows="Synthetic pictures with exact depth, then 62 million photos labelled by a larger model.",
+    limits="Says nearer and farther, in no unit: only a stereo pair, or one known length, gives it a scale.",
+    citation="Yang et al. 2024, Depth Anything V2, arXiv:2406.09414.",
+    revision="5426e4f0f36572d16453bbda7a8389317b1bef99",
+    group=SINGLE_PICTURE,
+)
 INDOOR = ModelCard(
     key="depth-anything-v2-indoor",
     label="Depth Anything V2 Small (metric, indoor)",

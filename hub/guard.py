@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import io
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,22 +56,45 @@ def picture(source: str | Path | Image.Image | None, limits: Limits = Limits()) 
     """
     if source is None:
         raise InvalidInput("There is no picture yet.", "Upload one, take one with the camera, or click an example.")
+    return _checked(source, limits, _upright_rgb)
+
+
+def mask(source: str | Path | bytes, limits: Limits = Limits()) -> Picture:
+    """Open and check a mask, or another drawing of two colours: a path of an uploaded file, or a file's bytes.
+
+    Its picture is mode L: bright is what is marked. Where the file is transparent nothing is marked; marks that are
+    all black, as on a transparent layer, count by how opaque they are.
+
+    Raises:
+        InvalidInput: as `picture`.
+    """
+    return _checked(source, limits, _upright_marks)
+
+
+def _checked(
+    source: str | Path | bytes | Image.Image, limits: Limits, upright: Callable[[Image.Image], Picture]
+) -> Picture:
     if isinstance(source, Image.Image):
         _check_size(source.size, limits)
-        return _upright_rgb(source)
-    path = Path(source)
-    if not path.is_file():
-        raise InvalidInput("The picture is no longer on the server.", "Send it again.")
-    if path.stat().st_size > limits.megabytes * 1e6:
-        raise InvalidInput(
-            f"The file has {path.stat().st_size / 1e6:.1f} MB.", f"Send at most {limits.megabytes:g} MB."
-        )
-    _refuse_by_content(path)
+        return upright(source)
+    file: Path | io.BytesIO
+    if isinstance(source, bytes):
+        file, length, head = io.BytesIO(source), len(source), source[:16]
+    else:
+        file = Path(source)
+        if not file.is_file():
+            raise InvalidInput("The picture is no longer on the server.", "Send it again.")
+        length = file.stat().st_size
+        with file.open("rb") as opened_file:
+            head = opened_file.read(16)
+    if length > limits.megabytes * 1e6:
+        raise InvalidInput(f"The file has {length / 1e6:.1f} MB.", f"Send at most {limits.megabytes:g} MB.")
+    _refuse_by_content(head)
     try:
-        with Image.open(path, formats=FORMATS) as opened:
+        with Image.open(file, formats=FORMATS) as opened:
             _check_size(opened.size, limits)
             opened.load()
-            return _upright_rgb(opened)
+            return upright(opened)
     except InvalidInput:
         raise
     except UnidentifiedImageError as error:
@@ -79,9 +103,7 @@ def picture(source: str | Path | Image.Image | None, limits: Limits = Limits()) 
         raise InvalidInput("The picture is damaged or cut off.", "Save it again, for example as PNG.") from error
 
 
-def _refuse_by_content(path: Path) -> None:
-    with path.open("rb") as file:
-        head = file.read(16)
+def _refuse_by_content(head: bytes) -> None:
     if not head:
         raise InvalidInput("The file is empty.", f"Send {ACCEPTED}.")
     if head[4:8] == b"ftyp" and head[8:12] in HEIC_BRANDS:
@@ -109,6 +131,28 @@ def _check_size(size: tuple[int, int], limits: Limits) -> None:
 
 
 def _upright_rgb(image: Image.Image) -> Picture:
+    image, notes, text = _upright(image)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        if np.asarray(image.getchannel("A")).min() < 255:
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+            notes.append("transparent parts were laid on white")
+    return Picture(image.convert("RGB"), tuple(notes), text)
+
+
+def _upright_marks(image: Image.Image) -> Picture:
+    image, notes, text = _upright(image)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        opaque = image.getchannel("A")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "black"), image).convert("L")
+        if not np.asarray(image).any() and np.asarray(opaque).min() < 255:
+            image = opaque
+    return Picture(image.convert("L"), tuple(notes), text)
+
+
+def _upright(image: Image.Image) -> tuple[Image.Image, list[str], dict[str, str]]:
+    """Return the first frame of a picture, upright and 8 bits deep, with notes of that and its text chunks."""
     notes: list[str] = []
     text = {key: str(value) for key, value in getattr(image, "text", image.info).items() if isinstance(value, str)}
     # Phones add a second picture to a JPEG (MPO), for depth or for bright screens: that is no animation.
@@ -122,12 +166,7 @@ def _upright_rgb(image: Image.Image) -> Picture:
     if image.mode in ("I", "F", "I;16", "I;16B", "I;16L"):
         image, note = _eight_bits(image)
         notes.append(note)
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        if np.asarray(image.getchannel("A")).min() < 255:
-            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-            notes.append("transparent parts were laid on white")
-    return Picture(image.convert("RGB"), tuple(notes), text)
+    return image, notes, text
 
 
 def _eight_bits(image: Image.Image) -> tuple[Image.Image, str]:

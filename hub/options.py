@@ -82,7 +82,7 @@ def _checked_value(spec: Spec, default: Any, value: Any) -> Any:
 
 
 def _checked_number(spec: Spec, default: Any, value: Any) -> Any:
-    expected = f"a number from {spec.minimum:g} to {spec.maximum:g}"
+    expected = f"a number from {spec.minimum:,.10g} to {spec.maximum:,.10g}"
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidInput(f"{spec.label}: expected {expected}, got {_shown(value)}.", "Send a number.")
     if not spec.minimum <= value <= spec.maximum:  # type: ignore[operator]  # (never true of NaN)

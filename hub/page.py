@@ -99,6 +99,8 @@ def launch(page: gr.Blocks, hub: Hub, demos: Sequence[Demo], *, block: bool = Tr
             server_port=settings.port,
             quiet=True,
             prevent_thread_lock=True,
+            # Without Gradio's look at its own page, which gives up after three seconds: a busy laptop may need more.
+            _frontend=False,
             **launch_options(hub, demos),
         )
     except OSError as error:

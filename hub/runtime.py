@@ -105,6 +105,7 @@ class Hub:
         """
         try:
             yield Progress("Waiting for a place")
+            card = demo.completed(card, request)
             item = self._submit(job, demo, card, request)
             yield from self._follow(item, job, demo, card, request)
         except (GeneratorExit, KeyboardInterrupt):
@@ -132,13 +133,23 @@ class Hub:
                 yield Progress(f"{start} of {len(requests)} done", start / len(requests))
                 parts = [job.part() for _ in chunk]
                 with self.batcher.together():
-                    items = [self._submit(part, demo, card, one) for part, one in zip(parts, chunk, strict=True)]
-                for item, part, one in zip(items, parts, chunk, strict=True):
-                    yield from self._each(item, part, demo, card, one)
+                    begun = [self._begun(part, demo, card, one) for part, one in zip(parts, chunk, strict=True)]
+                for item, part, one in zip(begun, parts, chunk, strict=True):
+                    if isinstance(item, UserError):
+                        yield item
+                    else:
+                        yield from self._each(*item, part, demo, one)
         finally:
             self.jobs.close(job)
 
-    def _each(self, item: Item, part: Job, demo: Demo, card: ModelCard, request: Request) -> Iterator[Progress | Reply]:
+    def _begun(self, part: Job, demo: Demo, card: ModelCard, request: Request) -> tuple[Item, ModelCard] | UserError:
+        try:
+            card = demo.completed(card, request)
+            return self._submit(part, demo, card, request), card
+        except UserError as error:
+            return error
+
+    def _each(self, item: Item, card: ModelCard, part: Job, demo: Demo, request: Request) -> Iterator[Progress | Reply]:
         try:
             for update in self._follow(item, part, demo, card, request):
                 if not isinstance(update, Step):

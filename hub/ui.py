@@ -227,6 +227,8 @@ class Tab:
         draw: Callable[[Sequence[Reply], P], Sequence[Any]],
         outputs: Sequence[Component],
         status: gr.HTML | None = None,
+        demo: Demo | None = None,
+        picker: Component | None = None,
     ) -> None:
         """Connect an event that runs many requests on the chosen model, as batches; one that fails costs no other.
 
@@ -238,17 +240,19 @@ class Tab:
                 called after each batch.
             outputs: what is drawn into.
             status: where progress is shown, if not where the tab shows it.
+            demo: whose models run, if not the tab's own: side models that prepare an input, say.
+            picker: which of them, if not the tab's own picker.
         """
         told = status or self.status
+        runs = demo or self.demo
 
         def run(browser: gr.Request, model: str, *values: Any) -> Iterator[Values]:
             with told_to_user():
-                click = self.hub.jobs.open(session_of(browser), self.demo.slug, instead=True)
+                click = self.hub.jobs.open(session_of(browser), runs.slug, instead=True)
                 try:
                     yield {told: hint_html("Reading the input.")}
                     planned = plan(**dict(zip(inputs, values, strict=True)))
-                    card = self.demo.card(model)
-                    yield from self._fill_many(click, card, planned, draw, outputs, told)
+                    yield from self._fill_many(click, runs, runs.card(model), planned, draw, outputs, told)
                 finally:
                     self.hub.jobs.close(click)
 
@@ -256,7 +260,7 @@ class Tab:
             self.hub,
             listener,
             run,
-            inputs=[self.model, *inputs.values()],
+            inputs=[picker or self.model, *inputs.values()],
             outputs=[told, *outputs],
             api_visibility="private",
             show_progress="minimal",
@@ -267,6 +271,7 @@ class Tab:
     def _fill_many(
         self,
         click: Job,
+        demo: Demo,
         card: ModelCard,
         planned: P,
         draw: Callable[[Sequence[Reply], P], Sequence[Any]],
@@ -280,7 +285,7 @@ class Tab:
             return {told: status, **dict(zip(outputs, draw(replies, planned), strict=True))}
 
         try:
-            for update in self.hub.stream_all(click, self.demo, card, planned.requests):
+            for update in self.hub.stream_all(click, demo, card, planned.requests):
                 if not isinstance(update, Progress):
                     replies.append(update)
                 elif len(replies) > shown:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +18,7 @@ from hub.demo import Demo
 from hub.device import QUEUE_ID
 from hub.snippet import file_name
 from tests.app import RunningApp, awaited
+from tests.shown_code import run_code
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMOS, BROKEN = discover()
@@ -98,19 +96,10 @@ def test_the_code_of_a_run_gives_its_result_outside_lectern(demo: Demo, client: 
         if is_file(value):
             shutil.copy(ROOT / value, tmp_path / file_name(name))  # what the code calls a picture
             shutil.copy(ROOT / value, tmp_path)  # other files keep their own name
-    (tmp_path / "code.py").write_text(answer.pop("code"), encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "code.py"],
-        cwd=tmp_path,
-        env={**os.environ, "HF_HUB_OFFLINE": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    printed = run_code(answer.pop("code"), tmp_path)
     for said in answer.values():
         if isinstance(said, str):
-            assert said in done.stdout
+            assert said in printed
 
 
 @each_demo

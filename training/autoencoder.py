@@ -36,6 +36,7 @@ CELL_PX = 8  # of the picture, along a latent cell's side
 CHANNELS = (16, 32, 64, 96)
 LATENT_CHANNELS = 16
 KL_WEIGHT = 2e-6
+NO_SPREAD = -30.0  # logarithm of a variance; diffusers takes any below for this
 NAMING_WEIGHT = 0.1
 SOLID_WEIGHT = 4.0  # of a pixel on or beside a solid, over that of the table
 ATTRIBUTES = (SHAPES, COLOURS, SIZES)
@@ -252,6 +253,8 @@ def whiten(autoencoder: AutoencoderKL, table: Table, device: str, scenes: int = 
     weight, bias = into.weight[:count, :, 0, 0].double().cpu(), into.bias[:count].double().cpu()
     into.weight[:count, :, 0, 0] = (narrow @ weight).to(into.weight)
     into.bias[:count] = (narrow @ (bias - mean)).to(into.bias)
+    # Its spread was that of the old units, and had done its work: what is encoded from now on is the mean.
+    into.weight[count:], into.bias[count:] = 0.0, NO_SPREAD
     weight = out.weight[:, :, 0, 0].double().cpu()
     out.bias += (weight @ mean).to(out.bias)
     out.weight[:, :, 0, 0] = (weight @ widen).to(out.weight)

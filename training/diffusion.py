@@ -229,8 +229,11 @@ def velocity_loss(
     noise: Tensor,
     steps: Tensor,
     words: Tensor,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """Return the mean squared error of v = sqrt(a) noise - sqrt(1 - a) latents, (B, C, S, S), at the steps (B,).
+
+    With `weights` (B, 1, S, S), of mean 1, the squared errors of some cells count more than those of others.
 
     Source: Salimans & Ho, Progressive distillation for fast sampling of diffusion models, 2022, appendix D.
     """
@@ -238,7 +241,8 @@ def velocity_loss(
     signal = alphas[steps].sqrt()[:, None, None, None]
     spread = (1 - alphas[steps]).sqrt()[:, None, None, None]
     seen = unet(signal * latents + spread * noise, steps, words)
-    return F.mse_loss(seen.float(), signal * noise - spread * latents)
+    squared = (seen.float() - (signal * noise - spread * latents)).square()
+    return squared.mean() if weights is None else (weights * squared).mean()
 
 
 # --- The command line -------------------------------------------------------------------------------------------------

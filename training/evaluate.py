@@ -11,13 +11,22 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from training import grade_captioner, grade_control, grade_depth, grade_diffusion, grade_keywords, grade_vqa
+from training import (
+    grade_captioner,
+    grade_control,
+    grade_depth,
+    grade_diffusion,
+    grade_inpainting,
+    grade_keywords,
+    grade_vqa,
+)
 
 GRADERS = {
     "captioner": grade_captioner,
     "control": grade_control,
     "depth": grade_depth,
     "diffusion": grade_diffusion,
+    "inpainting": grade_inpainting,
     "keywords": grade_keywords,
     "vqa": grade_vqa,
 }

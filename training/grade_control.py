@@ -22,10 +22,10 @@ from transformers import pipeline as make_pipeline
 
 from tabletop.captions import parse
 from tabletop.casting import TABLE
+from tabletop.controls import edges, nearness
 from tabletop.render import render
 from tabletop.sampling import sample_scene
 from tabletop.world import COLOURS, TEST_SEEDS, Scene
-from training.controls import edges, nearness
 from training.grade_diffusion import DEFAULT_GUIDANCE, JUDGE, MODEL, STEPS, Asked, answer
 from training.intervals import percent
 from training.judge import Judge, load_judge, look
@@ -63,8 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--depth", type=Path, default=NETS["depth"])
     parser.add_argument("--depth-model", type=Path, default=DEPTH_MODEL)
     parser.add_argument("--judge", type=Path, default=JUDGE)
-    parser.add_argument("--scenes", type=int, default=300)
-    parser.add_argument("--batch", type=int, default=20)
+    parser.add_argument("--scenes", type=int, default=150)
+    parser.add_argument("--batch", type=int, default=30)
     parser.add_argument("--threads", type=int, default=2)
 
 

@@ -37,7 +37,7 @@ GUIDANCES = (1.0, 3.0, 5.0, 7.5)
 DEFAULT_GUIDANCE = 3.0
 STEPS = 20
 VARIED_PROMPTS = ("a red cube", "a blue sphere", "a green cone", "a yellow torus")
-VARIED_PICTURES = 32  # of each of these prompts
+VARIED_PICTURES = 16  # of each of these prompts
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--judge", type=Path, default=JUDGE)
     parser.add_argument("--cache", type=Path, default=CACHE)
     parser.add_argument("--prompts", type=int, default=500, help="of each kind, at the default guidance")
-    parser.add_argument("--curve-prompts", type=int, default=100, help="of each kind, at the other guidances")
+    parser.add_argument("--curve-prompts", type=int, default=50, help="of each kind, at the other guidances")
     parser.add_argument("--scenes", type=int, default=1000, help="rendered test scenes, for the judge")
-    parser.add_argument("--batch", type=int, default=20)
+    parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--threads", type=int, default=2)
 
 
@@ -209,6 +209,7 @@ def _head(options: argparse.Namespace, pipeline: StableDiffusionPipeline, judge:
     seen = list(sights(judge, JudgeOptions(cache=options.cache, validation_scenes=options.scenes), "test"))
     right = {count: [agrees(s, scene) for s, scene in seen if len(scene.solids) == count] for count in (1, 2, 3, 4)}
     tints = sum(sight.tint == scene.tint for sight, scene in seen)
+    named = sum(answer(_described(scene), sight).shown for sight, scene in seen)
     every, solids = fidelity(pipeline.vae, AutoencoderOptions(cache=options.cache, device="cpu"), 200, "test")
     return [
         f"# Pictures drawn by {options.model.name}",
@@ -218,8 +219,10 @@ def _head(options: argparse.Namespace, pipeline: StableDiffusionPipeline, judge:
         "",
         f"Autoencoder on 200 rendered test scenes: PSNR {every:.1f} dB, {solids:.1f} dB on the solids alone.",
         "",
-        f"The judge on {len(seen)} rendered test scenes (every solid's shape, colour and size right, none more, none "
-        f"missing): tables {percent(tints, len(seen))}; by number of solids: "
+        f"The judge on {len(seen)} rendered test scenes: of their solids it finds, with the right colour and shape, "
+        f"{percent(named, sum(len(scene.solids) for _, scene in seen))}; it names the right table in "
+        f"{percent(tints, len(seen))}. Whole scenes (every solid's shape, colour and size right, none more, none "
+        f"missing): {percent(sum(sum(each) for each in right.values()), len(seen))}; by number of solids: "
         + "; ".join(f"{count}: {percent(sum(each), len(each))}" for count, each in right.items() if each)
         + ".",
         "",
@@ -230,6 +233,11 @@ def _head(options: argparse.Namespace, pipeline: StableDiffusionPipeline, judge:
         "| guidance | prompts | shown | exact | each solid | sizes | relation | table |",
         "|---|---|---|---|---|---|---|---|",
     ]
+
+
+def _described(scene: Scene) -> Asked:
+    """Return a request for all that a scene shows."""
+    return Asked("", tuple(NamedSolid(each.colour, each.shape, each.size) for each in scene.solids), None, scene.tint)
 
 
 def _row(name: str, asked: Sequence[Asked], answers: Sequence[Answer]) -> str:

@@ -38,15 +38,20 @@ NEIGHBOURS = 2  # cells: of two centres nearer than this, along both axes, only 
 
 @dataclass(frozen=True)
 class Found:
-    """A solid that the judge sees: what it is, where it stands (right, away; metres from below the camera), how sure.
+    """A solid that the judge sees.
 
-    `confidence` is of there being a solid, 0 to 1.
+    Attributes:
+        shape: one of the world's, as are colour and size.
+        place_m: where it stands: right and away, metres from below the camera.
+        centre_px: x and y of its centre in the picture, to the middle of a cell of 4 x 4 pixels.
+        confidence: of there being a solid, 0 to 1.
     """
 
     shape: str
     colour: str
     size: str
     place_m: tuple[float, float]
+    centre_px: tuple[float, float]
     confidence: float
 
 
@@ -69,7 +74,8 @@ class Judge(nn.Module):
             _step(2 * width, 2 * width, 2), _step(2 * width, 2 * width, 1), _step(2 * width, 2 * width, 1)
         )
         self.back = _step(2 * width, 2 * width, 1)
-        self.up = _step(3 * width, width, 1)
+        self.narrow = nn.Conv2d(2 * width, width, 1)
+        self.up = _step(width, width, 1)
         self.centre = nn.Conv2d(width, 1, 1)
         self.words = nn.ModuleList(nn.Conv2d(width, len(words), 1) for words in WORDS)
         self.place = nn.Conv2d(width, 2, 1)
@@ -82,7 +88,7 @@ class Judge(nn.Module):
         middle = self.down(near)
         deep = self.deep(middle)
         middle = self.back(middle + F.interpolate(deep, scale_factor=2))
-        cells = self.up(torch.cat([near, F.interpolate(middle, scale_factor=2)], 1))
+        cells = self.up(near + F.interpolate(self.narrow(middle), scale_factor=2))
         words = [head(cells) for head in self.words]
         return self.centre(cells)[:, 0], words, self.place(cells), self.tint(deep.mean((2, 3)))
 
@@ -110,7 +116,8 @@ def look(judge: Judge, pictures: NDArray[np.uint8]) -> list[Sight]:
                 )
                 right, away = (places[index, :, row, column].float() * POSITION_M).tolist()
                 place = (right, away + VIEWER_DISTANCE_M)
-                solids.append(Found(shape, colour, size, place, float(sure[index, row, column])))
+                centre = ((column + 0.5) * CELL_PX, (row + 0.5) * CELL_PX)
+                solids.append(Found(shape, colour, size, place, centre, float(sure[index, row, column])))
             sights.append(Sight(tuple(solids), TINTS[tint]))
     return sights
 

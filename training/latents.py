@@ -119,8 +119,9 @@ class Latents:
 
 
 def _digest(autoencoder: AutoencoderKL) -> str:
-    """Return a name for what the encoder makes of pictures; the decoder has no part in it."""
-    encoder = (*autoencoder.encoder.parameters(), *autoencoder.quant_conv.parameters())
+    """Return a name for the means that the encoder makes of pictures; their spread and the decoder have no part."""
+    means = [each[: autoencoder.config.latent_channels] for each in autoencoder.quant_conv.parameters()]
+    encoder = (*autoencoder.encoder.parameters(), *means)
     return hashlib.sha256(b"".join(p.detach().cpu().half().numpy().tobytes() for p in encoder)).hexdigest()[:10]
 
 

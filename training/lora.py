@@ -5,7 +5,7 @@ were, so the LoRA learns the look and nothing else. The model is frozen; peft ad
 matrices, of which `up` begins at zero, so that training starts from the model itself.
 
     python -m training.lora --look clay
-    python -m training.lora --look clay --samples 60000     # goes on where it was stopped
+    python -m training.lora --look clay --samples 30000     # goes on where it was stopped
 
 Source: Hu et al. 2021, LoRA, arXiv:2106.09685.
 """
@@ -13,6 +13,7 @@ Source: Hu et al. 2021, LoRA, arXiv:2106.09685.
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -31,6 +32,7 @@ from tabletop.render import View, render
 from tabletop.sampling import sample_scene
 from tabletop.world import TRAINING_SEEDS, VALIDATION_SEEDS
 from training.diffusion import UNPROMPTED, draw_steps, read_prompts, velocity_loss
+from training.loop import bfloat16_is_quick
 from training.pictures import PICTURE_PX
 from training.prompts import Contents, contents, prompt
 from training.stable_diffusion import sample_sheet
@@ -79,7 +81,7 @@ class Options:
     output: Path = Path(".cache/lora/clay")
     scenes: int = 2_000
     validation_scenes: int = 64
-    samples: int = 30_000
+    samples: int = 10_000
     batch: int = 32
     rank: int = 8
     learning_rate: float = 1e-3
@@ -144,7 +146,12 @@ class Training:
             self.options.output, unet_lora_layers=halves, **_collate_lora_metadata({"unet": self.pipeline.unet})
         )
         sample_sheet(self.pipeline, SHEET_PROMPTS, columns=3).save(self.options.work / f"{self.options.look}.png")
-        print(f"{self.options.look} after {self.seen} samples: validation loss {self.examine():.4f}", flush=True)
+        self.pipeline.unet.disable_adapters()
+        before = self.examine()
+        self.pipeline.unet.enable_adapters()
+        told = {"samples": self.seen, "scenes": self.options.scenes, "before": before, "after": self.examine()}
+        (self.options.work / f"{self.options.look}.json").write_text(json.dumps(told) + "\n", encoding="utf-8")
+        print(f"{self.options.look}, loss on validation scenes without it and with it: {told}", flush=True)
 
     @torch.no_grad()
     def examine(self) -> float:
@@ -165,7 +172,8 @@ class Training:
             "" if self.rng.random() < UNPROMPTED else prompt(self.contents[row], self.rng) for row in rows.tolist()
         ]
         steps = draw_steps(self.rng, batch, len(self.alphas))
-        loss = self._loss(self.latents[rows], torch.randn(self.latents[rows].shape), steps, prompts)
+        with torch.autocast(options.device, torch.bfloat16, enabled=bfloat16_is_quick(options.device)):
+            loss = self._loss(self.latents[rows], torch.randn(self.latents[rows].shape), steps, prompts)
         self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.learned, 1.0)

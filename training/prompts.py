@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,12 +17,12 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers import CLIPTokenizer
 
 from tabletop.captions import NUMBERS, vocabulary
+from tabletop.prompts import EMPTY_WORDS
 from tabletop.relations import RELATIONS, holds, relation_between, viewer_positions
 from tabletop.world import COLOURS, MAX_SOLIDS, SHAPES, SIZES, TINTS, Scene
 
 MAX_TOKENS = 48  # start, end, and 41 of the longest prompt of four solids; what is over is cut off
 START, END = "<|startoftext|>", "<|endoftext|>"
-EMPTY_WORDS = ("empty",)
 
 # Shares of all prompts.
 RELATIONAL, PICTURE, SEEN, COUNTED = 0.45, 0.15, 0.05, 0.05  # the rest just name the solids
@@ -50,6 +51,12 @@ def contents(scene: Scene) -> Contents:
     solids = tuple((solid.shape, solid.colour, solid.size) for solid in scene.solids)
     places = viewer_positions(scene) if solids else np.zeros((0, 2))
     return Contents(solids, places, scene.tint)
+
+
+def part_of(seen: Contents, solids: Sequence[int]) -> Contents:
+    """Return what can be said of a picture where only these solids are looked at."""
+    chosen = list(solids)
+    return Contents(tuple(seen.solids[index] for index in chosen), seen.places_m[chosen], seen.tint)
 
 
 def prompt(seen: Contents, rng: np.random.Generator) -> str:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -19,16 +18,12 @@ from demos.point_clouds.options import ReadOptions
 from demos.point_clouds.rgbd import Intrinsics, Pictured, intrinsics_of, resized, resizing_code, unproject
 from hub.cards import ModelCard
 from hub.depth import Depth, DepthEstimator
+from hub.depth_cards import SKY_FROM_M, TABLETOP
 from hub.errors import InvalidInput
 from hub.snippet import model_path, revision_argument
 from tabletop.pictures import scene_seed
 from tabletop.sampling import FOV_DEG
 
-if TYPE_CHECKING:
-    import torch
-
-TABLETOP = "depth-anything-tabletop"  # the embedded model
-SKY_FROM_M = 1.6  # what it says of the sky is beyond; no point of a table is (its model card)
 MOST_PIXELS = 1_000_000  # of a cloud: the models themselves see less than that
 SQUARE = 0.02  # sides that differ by less are a square's
 
@@ -36,9 +31,9 @@ SQUARE = 0.02  # sides that differ by less are a square's
 class PictureDepth:
     """A depth model, and the clouds it makes of pictures."""
 
-    def __init__(self, card: ModelCard, folder: Path, device: str, dtype: torch.dtype) -> None:
+    def __init__(self, card: ModelCard, estimator: DepthEstimator) -> None:
         self.card = card
-        self.estimator = DepthEstimator(folder, device, dtype)
+        self.estimator = estimator
 
     def modules(self) -> list[Any]:
         """Return the torch modules it holds."""
@@ -64,7 +59,7 @@ class PictureDepth:
         said = self.estimator(seen)
         check()
         camera, because = self._camera(picture, options, said, (width, height))
-        farthest_m = min(options.farthest_m, SKY_FROM_M) if self.card.key == TABLETOP else options.farthest_m
+        farthest_m = min(options.farthest_m, SKY_FROM_M) if self.card.key == TABLETOP.key else options.farthest_m
         made = unproject(
             said.values.astype(np.float64), np.asarray(seen), camera, farthest_m=farthest_m, with_normals=True
         )
@@ -83,7 +78,7 @@ class PictureDepth:
         degrees, because = options.field_of_view_deg, ""
         if said.field_of_view_deg is not None:
             degrees, because = said.field_of_view_deg, ", as the model says"
-        elif self.card.key == TABLETOP or scene_seed(_texts(picture)) is not None:
+        elif self.card.key == TABLETOP.key or scene_seed(_texts(picture)) is not None:
             degrees, because = FOV_DEG, ", as all tabletop pictures"
         if not 0 < degrees < 180:
             raise InvalidInput(f"The model says the picture spans {degrees:.0f} degrees.", "Send its intrinsics.")
@@ -93,7 +88,7 @@ class PictureDepth:
         notes = ["Lengths are the model's guess from a single picture, not a measurement."]
         if size != picture.size:
             notes.append(f"The picture was reduced to {size[0]} x {size[1]} pixels, one point each.")
-        if self.card.key == TABLETOP:
+        if self.card.key == TABLETOP.key:
             if abs(picture.width / picture.height - 1) > SQUARE:
                 notes.append("This model knows square pictures only: it squeezes others, and its metres suffer.")
             if farthest_m > SKY_FROM_M:

@@ -200,10 +200,11 @@ def load(loading: Loading) -> Clouds:
     if loading.card.package:
         return Clouds(device=loading.device.name)
     from demos.point_clouds.monocular import PictureDepth
+    from hub.depth import shared_estimator
 
     device = loading.device
-    estimator = PictureDepth(loading.card, loading.folder, device.name, device.torch_dtype)
-    return Clouds(estimator, device.name, device.dtype)
+    estimator = shared_estimator(loading, loading.card, loading.folder)
+    return Clouds(PictureDepth(loading.card, estimator), device.name, device.dtype)
 
 
 def open3d_device(device: str) -> str:

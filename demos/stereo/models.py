@@ -7,7 +7,7 @@ and `main` where we know of none.
 from __future__ import annotations
 
 from hub.cards import ModelCard
-from hub.depth_cards import DEPTH_FAMILY, DEPTH_PRO, INDOOR, SINGLE_PICTURE, TABLETOP
+from hub.depth_cards import DEPTH_PRO, INDOOR, RELATIVE, TABLETOP
 
 DENSE, SPARSE = "Dense matching", "Sparse matching"
 OPENCV = "opencv-contrib-python-headless"
@@ -122,21 +122,7 @@ MODELS = (
         group=SPARSE,
     ),
     TABLETOP,
-    ModelCard(
-        key="depth-anything-v2-small",
-        label="Depth Anything V2 Small (relative)",
-        source="depth-anything/Depth-Anything-V2-Small-hf",
-        task="depth-estimation",
-        family=DEPTH_FAMILY,
-        licence="Apache-2.0",
-        download_bytes=99_000_000,
-        memory_bytes=99_000_000,
-        knows="Synthetic pictures with exact depth, then 62 million photos labelled by a larger model.",
-        limits="Says nearer and farther, in no unit: only a stereo pair, or one known length, gives it a scale.",
-        citation="Yang et al. 2024, Depth Anything V2, arXiv:2406.09414.",
-        revision="5426e4f0f36572d16453bbda7a8389317b1bef99",
-        group=SINGLE_PICTURE,
-    ),
+    RELATIVE,
     INDOOR,
     DEPTH_PRO,
 )

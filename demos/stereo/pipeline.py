@@ -21,6 +21,7 @@ from PIL import Image
 from demos.stereo.checks import PairCheck
 from demos.stereo.families import FAMILIES, METHODS
 from demos.stereo.families.dense import OpenCvDense
+from demos.stereo.families.monocular import DepthEstimation
 from demos.stereo.matching import Family, Matched, Pair
 from demos.stereo.measurement import Measurement, Truth
 from demos.stereo.options import MeasureRequest
@@ -30,6 +31,8 @@ from demos.stereo.rows import FEW_CORNERS, confirmed
 from demos.stereo.scenes import LEAST_PX, MOST_PX, ScenePair, new_scene
 from hub.batch import Watch
 from hub.demo import Loading
+from hub.depth import shared_estimator
+from hub.depth_cards import DEPTH_FAMILY
 from hub.memo import Memo, fingerprint
 
 T = TypeVar("T")
@@ -196,4 +199,7 @@ def _alike(picture: Image.Image, drawn: Image.Image) -> bool:
 
 def load(loading: Loading) -> Stereo:
     """Load the method or the model of a card; the hub fetched the model's folder."""
+    if loading.card.family == DEPTH_FAMILY:
+        estimator = shared_estimator(loading, loading.card, loading.folder)
+        return Stereo(DepthEstimation(estimator), loading.device.name, loading.device.dtype)
     return Stereo.from_folder(loading.card.family, loading.folder, loading.device.name, loading.device.dtype)

@@ -8,6 +8,7 @@ from demos.text_to_image.pipeline import load
 from demos.text_to_image.snippet import snippet
 from hub.demo import Demo
 from hub.diffusion.cards import TEXT_TO_IMAGE
+from hub.diffusion.requests import with_lora
 from hub.diffusion.stage import CSS
 
 if TYPE_CHECKING:
@@ -54,4 +55,6 @@ DEMO = Demo(
     exercises=EXERCISES,
     needs=("torch", "diffusers", "transformers"),
     css=CSS,
+    receives=("picture",),
+    completed=with_lora,
 )

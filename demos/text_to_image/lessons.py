@@ -13,7 +13,9 @@ from gradio.components import Component
 from PIL import Image, ImageDraw, ImageFont
 
 from demos.text_to_image.options import TextToImageOptions, TextToImageRequest
+from hub.diffusion.options import SamplingOptions
 from hub.errors import InvalidInput, UserError
+from hub.events import forget_on_leave
 from hub.files import result_path
 from hub.options import checked, specs
 from hub.pictures import data_uri, shrunk
@@ -22,7 +24,7 @@ from hub.settings import Settings
 from hub.ui import Tab
 
 if TYPE_CHECKING:
-    from demos.text_to_image.pipeline import Pictures
+    from hub.diffusion.painting import Pictures
     from hub.diffusion.sampler import Compared
 
 NOTHING = "nothing"
@@ -122,6 +124,7 @@ def draw_grid(tab: Tab, settings: Settings, asked: Asked, controls: Mapping[str,
         status = gr.HTML(elem_id="text_to_image-grid-status")
         shown = gr.HTML(elem_id="text_to_image-grid-pictures")
         file = gr.File(label="The grid as one picture", visible=False)
+        forget_on_leave(shown)
     for setting, values in ((across, across_values), (down, down_values)):
         setting.input(
             lambda name: VALUES.get(name, ""),
@@ -202,6 +205,7 @@ def draw_guidance(tab: Tab, asked: Asked, controls: Mapping[str, Component]) -> 
         run = gr.Button("Draw once more, and compare", variant="primary", size="md", elem_id="text_to_image-compare")
         status = gr.HTML(elem_id="text_to_image-compare-status")
         shown = gr.HTML(elem_id="text_to_image-compared")
+        forget_on_leave(shown)
 
     def plan(**given: Any) -> Single:
         request = asked(**given)
@@ -223,7 +227,7 @@ def draw_guidance(tab: Tab, asked: Asked, controls: Mapping[str, Component]) -> 
     tab.connect_many(run.click, dict(controls), plan=plan, draw=draw, outputs=[shown], status=status)
 
 
-def compared_html(compared: Sequence[Compared], options: TextToImageOptions) -> str:
+def compared_html(compared: Sequence[Compared], options: SamplingOptions) -> str:
     """Draw the guesses without and with the prompt, their difference, and the guided guess, step by step."""
     if not compared:
         return "<p>This model draws without guidance: there is nothing to compare.</p>"

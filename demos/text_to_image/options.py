@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from PIL import Image
 
 from hub import options
-from hub.diffusion.options import SamplingOptions
+from hub.cards import ModelCard
+from hub.diffusion.cards import abilities_of
+from hub.diffusion.options import SamplingOptions, enough_steps, fitted
+from hub.diffusion.requests import DrawingRequest
 
 
 @dataclass(frozen=True)
@@ -22,43 +25,45 @@ class TextToImageOptions(SamplingOptions):
         1.0,
         step=0.05,
         label="Strength",
-        info="How much of the start picture is redone: 0 keeps it, 1 forgets it.",
+        info="How much of the start picture is redone: 0 nearly keeps it, 1 forgets it.",
     )
 
 
 @dataclass(frozen=True)
-class TextToImageRequest:
+class TextToImageRequest(DrawingRequest):
     """One prompt to draw, once or several times.
 
     Attributes:
         options: how.
         start: RGB, what to start from; None for noise alone.
-        notes: what was done to the start picture.
-        streams: whether a client of the endpoint wants to be sent the steps.
         compares: whether to compare what is drawn with and without the prompt at some of the steps.
     """
 
     options: TextToImageOptions = TextToImageOptions()
     start: Image.Image | None = field(default=None, compare=False)
-    notes: tuple[str, ...] = ()
-    streams: bool = False
     compares: bool = False
 
     def batch_key(self) -> Hashable | None:
         """Return what requests must share; prompts, seeds and start pictures are each picture's own."""
-        chosen = self.options
-        strength = None if self.start is None else chosen.strength
-        return (
-            chosen.steps,
-            chosen.guidance,
-            chosen.scheduler,
-            chosen.width,
-            chosen.height,
-            strength,
-            self.compares,
-        )
+        strength = None if self.start is None else self.options.strength
+        return (super().batch_key(), strength, self.compares)
 
     def recorded(self) -> dict[str, Any]:
         """Return the options, without the start picture; the strength only where there is one."""
         started = self.start is not None
-        return {**asdict(self.options), "strength": self.options.strength if started else None, "start": started}
+        strength = self.options.strength if started else None
+        return {**super().recorded(), "strength": strength, "start": started}
+
+    def settled(self, card: ModelCard) -> tuple[TextToImageOptions, tuple[str, ...]]:
+        """Return the options as a model can follow them, and notes of what that changed."""
+        able = abilities_of(card)
+        chosen, notes = fitted(self.options, able)
+        if self.start is None:
+            return chosen, notes
+        steps, strength, more = enough_steps(chosen.steps, chosen.strength, able.most_steps)
+        return replace(chosen, steps=steps, strength=strength), (*notes, *more)
+
+    def steps_taken(self, card: ModelCard) -> int:
+        """Return how many steps are taken: from a start picture, only the last ones."""
+        chosen, _ = self.settled(card)
+        return chosen.steps if self.start is None else int(chosen.steps * chosen.strength)

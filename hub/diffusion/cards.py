@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from hub.cards import ModelCard
 from hub.diffusion.abilities import ABILITIES, Abilities
+from hub.diffusion.lora_hub import LORA_FAMILY, USUAL_NAME
 from hub.weights import SETTINGS_FILES
 
 UNFILTERED = "Nothing checks its pictures: it can draw what offends, and repeats the biases of its web data."
@@ -183,16 +184,33 @@ KANDINSKY_INPAINTING = ModelCard(
     knows="Pictures of the web with text: first a prior says what CLIP would see, then a decoder draws it.",
     limits=f"Large and slow; the decoder sees the prompt only through one vector of the prior. {UNFILTERED}",
     citation="Razzhigaev et al. 2023, Kandinsky, arXiv:2310.03502.",
-    batch_limit=2,
+    batch_limit=1,  # the noise of its prior and of its decoder would depend on the neighbours
     least_bytes=2_000_000_000,
     revision="db790ad5cbcabed886f069ef2710774657621702",
     files=_files("unet", "movq"),
     needs=(KANDINSKY_PRIOR,),
 )
 
+CLAY = ModelCard(
+    key="clay",
+    label="Clay (embedded)",
+    source="tabletop-lora-clay",
+    task="text-to-image",
+    family=LORA_FAMILY,
+    licence="Apache-2.0",
+    download_bytes=0,
+    memory_bytes=1_900_000,
+    knows="Tabletop scenes as if made of clay; trained by this project on nothing else.",
+    limits="Fits the embedded model alone.",
+    citation="This project (training/lora.py); method: Hu et al. 2021, LoRA, arXiv:2106.09685.",
+    files=(USUAL_NAME,),
+)
+
 TEXT_TO_IMAGE = (TABLETOP, SD_1_5, SD_TURBO, SDXL_TURBO, SDXL, Z_IMAGE_TURBO)
 INPAINTING = (TABLETOP, SD_1_5_INPAINTING, SDXL_INPAINTING, KANDINSKY_INPAINTING, *TEXT_TO_IMAGE[1:])
 CONTROLLED = (TABLETOP, SD_1_5, SDXL, SDXL_TURBO)  # what ControlNets exist for (hub.diffusion.control_cards)
+
+LORAS = (CLAY,)  # that ship with Lectern; those of the Hub are found by hub.diffusion.lora_hub
 
 
 def composed(card: ModelCard, others: Sequence[ModelCard]) -> ModelCard:

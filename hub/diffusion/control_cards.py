@@ -48,7 +48,7 @@ def _embedded(condition: str, shown: str) -> Control:
         family="controlnet",
         licence="Apache-2.0",
         download_bytes=0,
-        memory_bytes=15_300_000,
+        memory_bytes=15_100_000,
         knows=f"{shown} of rendered tabletop scenes; trained by this project on nothing else.",
         limits="It only knows tabletop scenes.",
         citation=f"This project (training/controlnet.py); architecture: {_ZHANG}",
@@ -134,6 +134,10 @@ CONTROLS = (
         | {"seg": 5},
     ),
 )
+
+# What lets the embedded U-Net, which sees no mask, fill one: it is shown the picture with what is masked at -1, as
+# control_v11p_sd15_inpaint is. It is the inpainting demo's own, and no drawing aid.
+INPAINT_CONTROL = _embedded("inpaint", "Pictures with a hole, filled to fit,")
 
 
 def controls_for(card: ModelCard) -> tuple[Control, ...]:

@@ -74,13 +74,15 @@ def listening(denoiser: Any, scheduler: Any, guidance: float, pictures: int) -> 
     """
     guesses = Guesses(guidance)
     kind = scheduler.config.get("prediction_type", "epsilon")
+    learned = scheduler.config.get("variance_type") in ("learned", "learned_range")
 
     def heard(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
         rows = args[0] if args else kwargs["sample"]
         time = args[1] if len(args) > 1 else kwargs["timestep"]
-        channels = module.config.out_channels
+        # A model that also learned how sure it is says that after what it predicts.
+        channels = module.config.out_channels // (2 if learned else 1)
         signal = scheduler.alphas_cumprod[round(float(time))].item() ** 0.5
-        predicted = output[0].float()
+        predicted = output[0][:, :channels].float()
         # A U-Net for inpainting is shown the mask and the rest of the picture too, after the noisy one.
         guesses._add(
             rows[:, :channels].float(), predicted, signal, (1 - signal**2) ** 0.5, kind, len(rows) == 2 * pictures

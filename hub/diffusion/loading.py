@@ -58,6 +58,11 @@ class Components:
         """The autoencoder that turns latents into pixels."""
         return self.parts[self.family.decoder]
 
+    @property
+    def tokenizer(self) -> Any:
+        """What cuts the prompt into tokens; a model with a prior has it there."""
+        return self.parts.get("tokenizer") or self.parts["prior_tokenizer"]
+
     def modules(self) -> list[Any]:
         """Return the torch modules it holds on the device, for the pool's bookkeeping."""
         import torch

@@ -20,6 +20,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from hub.diffusion.steady import by_picture
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
@@ -84,7 +86,7 @@ class Lora:
 
 @contextmanager
 def applied(
-    components: Components, lora: Lora | None, scale: float = DEFAULT_SCALE, fuse: bool = False
+    components: Components, lora: Lora | None, scale: float = DEFAULT_SCALE, fuse: bool = False, pictures: int = 1
 ) -> Iterator[None]:
     """Let a LoRA act on a model for the body of the `with`, and leave the model as it was.
 
@@ -95,28 +97,33 @@ def applied(
         lora: read by `hub.diffusion.lora_files.load_lora` for this model; None does nothing.
         scale: 0 is the model itself, bit for bit; 1 is the LoRA as it was trained.
         fuse: whether to add it to the weights instead of computing it beside them.
+        pictures: how many are drawn together; on a CPU each is computed as if it were alone (hub.diffusion.steady).
     """
+    apart = pictures if components.device == "cpu" else 1
     with ExitStack() as undo:
         if lora is not None and scale != 0:
             # Weights that wait elsewhere come over as they are, so nothing can take their place.
-            put_on = _fuse if fuse and not components.offloaded else _set_beside
+            fuses = fuse and not components.offloaded
             for layer in lora.layers:
                 module = components.parts[layer.part].get_submodule(layer.name)
-                undo.callback(put_on(module, layer, scale))
+                undo.callback(_fuse(module, layer, scale) if fuses else _set_beside(module, layer, scale, apart))
         yield
 
 
-def _set_beside(module: Any, layer: Layer, scale: float) -> Callable[[], None]:
+def _set_beside(module: Any, layer: Layer, scale: float, pictures: int) -> Callable[[], None]:
     """Add the layer's second term to its output; return what takes it away."""
     import torch.nn.functional as F
 
-    convolves = layer.down.ndim == 4
+    def second_term(rows: Tensor) -> Tensor:
+        if layer.down.ndim == 4:
+            thin = F.conv2d(rows, layer.down, None, module.stride, module.padding, module.dilation)
+            return scale * layer.strength * F.conv2d(thin, layer.up)
+        return scale * layer.strength * F.linear(F.linear(rows, layer.down), layer.up)
+
+    computed = second_term if pictures == 1 else by_picture(second_term, pictures)
 
     def add(module: Any, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        if convolves:
-            thin = F.conv2d(inputs[0], layer.down, None, module.stride, module.padding, module.dilation)
-            return output + scale * layer.strength * F.conv2d(thin, layer.up)
-        return output + scale * layer.strength * F.linear(F.linear(inputs[0], layer.down), layer.up)
+        return output + computed(inputs[0])
 
     remove: Callable[[], None] = module.register_forward_hook(add).remove
     return remove

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MAX_BYTES = 1_500_000_000  # rank 128 on all of Stable Diffusion XL takes 0.7 GB; a whole model takes more than this
 MAX_HEADER_BYTES = 25_000_000  # of JSON, which names each tensor
 FORMAT = "Send a LoRA as a .safetensors file."
+ADAPTERS = "lora_adapter_metadata"  # the note, JSON, in which diffusers keeps the alphas
 OTHER_KINDS = {  # what else changes a model's layers, by a part of its tensors' names
     "hada_": "a LoHa",
     "lokr_": "a LoKr",
@@ -88,7 +89,7 @@ def checked_lora(source: str | Path | None, max_bytes: int = MAX_BYTES) -> LoraF
     with path.open("rb") as file:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
-    return LoraFile(path.name, path, digest.hexdigest(), notes.get("ss_base_model_version", ""))
+    return LoraFile(path.name, path, digest.hexdigest(), str(notes.get("ss_base_model_version", ""))[:80])
 
 
 def load_lora(file: LoraFile, components: Components) -> Lora:
@@ -109,7 +110,7 @@ def load_lora(file: LoraFile, components: Components) -> Lora:
         raise InvalidInput(f"{file.name} holds values that are not numbers.", "Train or download it again.")
     _, notes = _header(file.path, file.path.stat().st_size)
     matrices, alphas = _read(file, tensors, components)
-    adapters = json.loads(notes.get("lora_adapter_metadata", "{}"))
+    adapters = _adapters(notes)
     modules = {part: dict(components.parts[part].named_modules()) for part in {part for part, _ in matrices}}
     layers = []
     for (part, name), pair in sorted(matrices.items()):
@@ -140,9 +141,9 @@ def _header(path: Path, size: int) -> tuple[set[str], dict[str, str]]:
         try:
             header = json.loads(file.read(length))
             notes = header.pop("__metadata__", {})
-            json.loads(notes.get("lora_adapter_metadata", "{}"))
-            ends = [tensor["data_offsets"][1] for tensor in header.values()]
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+            _adapters(notes)
+            ends = [int(tensor["data_offsets"][1]) for tensor in header.values()]
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError) as error:
             raise InvalidInput(f"{path.name} is not a safetensors file, or damaged.", FORMAT) from error
     if max(ends, default=0) != size - 8 - length:
         raise InvalidInput(f"{path.name} is cut off.", "Download it again.")
@@ -194,11 +195,24 @@ def _place(key: str, components: Components) -> tuple[str, str, str]:
     return (part, matrix["layer"], SIDES[matrix["side"]]) if matrix else (part, rest, "")
 
 
+def _adapters(notes: Mapping[str, str]) -> dict[str, Any]:
+    """Return what diffusers noted of the adapters.
+
+    Raises:
+        ValueError, TypeError: when that is no JSON object.
+    """
+    found = json.loads(notes.get(ADAPTERS, "{}"))
+    if not isinstance(found, dict):
+        raise TypeError(f"expected an object, got {type(found).__name__}")
+    return found
+
+
 def _noted_alpha(part: str, name: str, adapters: Mapping[str, Any]) -> float | None:
     """Return the alpha that diffusers noted in the file; None where the matrices are meant as they are."""
-    patterns = adapters.get(f"{part}.alpha_pattern") or {}
-    alpha = patterns.get(name, adapters.get(f"{part}.lora_alpha"))
-    return None if alpha is None else float(alpha)
+    patterns, alpha = adapters.get(f"{part}.alpha_pattern"), adapters.get(f"{part}.lora_alpha")
+    if isinstance(patterns, dict):
+        alpha = patterns.get(name, alpha)
+    return float(alpha) if isinstance(alpha, int | float) else None
 
 
 def _fitted(file: LoraFile, layer: Layer, module: Any, components: Components) -> Layer:

@@ -39,14 +39,17 @@ def decoding_bytes(decoder: Any, width_px: int, height_px: int) -> int:
 def fit_decoder(decoder: Any, width_px: int, height_px: int, room_bytes: int) -> bool:
     """Set a decoder up for pictures of a size; return whether it works in tiles, which may show as faint seams.
 
-    Slicing is always on: a picture is then decoded alone, so that it is the same in every batch.
+    Slicing is always on: a picture is then decoded alone, so that it is the same in every batch. A decoder that can do
+    neither, such as a VQModel, is left as it is.
     """
-    if hasattr(decoder, "enable_slicing"):
+    if hasattr(decoder, "use_slicing"):  # the methods are there for all, and refuse where this is not
         decoder.enable_slicing()
-    tiles = decoding_bytes(decoder, width_px, height_px) > room_bytes and hasattr(decoder, "enable_tiling")
+    if not hasattr(decoder, "use_tiling"):
+        return False
+    tiles = decoding_bytes(decoder, width_px, height_px) > room_bytes
     if tiles:
         decoder.enable_tiling()
-    elif hasattr(decoder, "disable_tiling"):
+    else:
         decoder.disable_tiling()
     return tiles
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from hub import options
 from hub.diffusion.abilities import OWN, Abilities
+from hub.diffusion.lora import DEFAULT_SCALE
 
 MOST_SIDE_PX = 2048
 MOST_STEPS = 100
 MOST_PICTURES = 8
 MOST_CHARS = 10_000  # far more than any model reads: what is cut off is shown, not refused
 SEEDS = 2**31  # 0 to 2^31 - 1
+BESIDE, FUSED = "beside", "fused"
 
 
 @dataclass(frozen=True)
@@ -55,11 +58,28 @@ class SamplingOptions:
     seed: int = options.number(
         0, 0, SEEDS - MOST_PICTURES, step=1, label="Seed", info="Decides the noise: same seed, same picture."
     )
+    lora: str = options.text(
+        "", 200, label="LoRA", info="A small file that changes what the model draws: owner/name of one on the Hub."
+    )
+    lora_scale: float = options.number(
+        DEFAULT_SCALE, 0.0, 1.0, step=0.05, label="LoRA scale", info="0 is the model itself, 1 the LoRA as trained."
+    )
+    lora_use: str = options.choice(
+        BESIDE,
+        (BESIDE, FUSED),
+        label="LoRA use",
+        info="Computed beside the weights, or added to them for the run and taken off again.",
+    )
 
     @property
     def guided(self) -> bool:
         """Whether every step asks the model twice, with and without the prompt."""
         return self.guidance > 1
+
+    @property
+    def fused(self) -> bool:
+        """Whether a LoRA is added to the weights."""
+        return self.lora_use == FUSED
 
     def seeds(self) -> tuple[int, ...]:
         """Return the seed of each picture."""
@@ -93,6 +113,24 @@ def fitted(wanted: Options, abilities: Abilities) -> tuple[Options, tuple[str, .
     if wanted.negative_prompt and not changed.guided:
         notes.append("without guidance a negative prompt has no effect")
     return changed, tuple(notes)
+
+
+def enough_steps(steps: int, strength: float, most_steps: int) -> tuple[int, float, tuple[str, ...]]:
+    """Return steps and strength of a run that starts from a picture, and a note of what that changed.
+
+    Of all steps only the last steps x strength are taken, rounded down: where that would be none, more are planned.
+
+    >>> enough_steps(20, 0.6, 100)
+    (20, 0.6, ())
+    >>> enough_steps(2, 0.3, 8)[:2], enough_steps(20, 0.0, 100)[:2]
+    ((4, 0.3), (100, 0.01))
+    """
+    if int(steps * strength) >= 1:
+        return steps, strength, ()
+    wanted = math.ceil(1 / strength) if strength > 0 else most_steps + 1
+    planned, kept = (wanted, strength) if wanted <= most_steps else (most_steps, 1 / most_steps)
+    note = f"strength {strength:g} leaves none of {steps} steps to take: {planned} were planned, and the last one taken"
+    return planned, kept, (note,)
 
 
 def new_seed() -> int:

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-LETTERS = re.compile(r"[^\W\d_]+")
+from hub.cards import ModelCard
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,11 @@ def read(tokenizer: Any, prompt: str, limit: int, known: Collection[str] | None 
         words.append(Word(match.group(), places, knows(match.group(), known)))
     lost = prompt[spans[room][0] :].strip() if len(spans) > room else ""
     return Reading(tuple(words), len(spans) + special, limit, lost)
+
+
+def known_to(card: ModelCard, taught: Collection[str]) -> Collection[str] | None:
+    """Return the words that a model was taught: `taught` for this project's own, None where no list is known."""
+    return taught if card.ships_weights else None
 
 
 def knows(word: str, known: Collection[str] | None) -> bool:

@@ -144,7 +144,7 @@ class Sampler:
             drawings: prompts and seeds; all start from a picture or none does.
             options: what they share, as `hub.diffusion.options.fitted` to the model.
             watching: who is told of the steps.
-            more: further arguments of the pipeline, such as `strength`, or a mask.
+            more: further arguments of the pipeline, such as `strength`, or a mask; they go before the usual ones.
             adapted: the LoRA that acts on the model meanwhile.
 
         Raises:
@@ -152,22 +152,24 @@ class Sampler:
         """
         scheduler = schedulers.make(options.scheduler, self.components.scheduler_config)
         pipeline = make(kind, self.components, scheduler)
-        run = _Run(self, pipeline, drawings, options, watching)
+        run = _Run(self, pipeline, watching)
         components, denoiser = self.components, self.components.denoiser
         # Slicing, always: a picture that is decoded alone is the same in every batch.
         fit_decoder(components.decoder, options.width, options.height, free_bytes(components.device))
         with ExitStack() as listeners:
-            listeners.enter_context(applied(components, adapted.lora or components.lora, adapted.scale, adapted.fuse))
+            lora = adapted.lora or components.lora
+            listeners.enter_context(applied(components, lora, adapted.scale, adapted.fuse, len(drawings)))
             for network in (denoiser, *components.controlnets):
                 listeners.enter_context(as_if_alone(network, len(drawings), options.guided))
             if hasattr(scheduler, "alphas_cumprod"):
                 run.guesses = listeners.enter_context(
                     guesses.listening(denoiser, scheduler, options.guidance, len(drawings))
                 )
+            else:
+                run.listen_to(scheduler)
             seen = listeners.enter_context(attention.watching(denoiser, len(drawings), options.width / options.height))
-            images = pipeline(
-                **arguments(kind, drawings, options), **(more or {}), callback_on_step_end=run.stepped
-            ).images
+            given = {**arguments(kind, drawings, options), **(more or {})}
+            images = pipeline(**given, callback_on_step_end=run.stepped).images
         found = seen.maps()
         maps = None if found is None else found.cpu().numpy()
         return [
@@ -205,19 +207,12 @@ def arguments(kind: Kind, drawings: Sequence[Drawing], options: SamplingOptions)
 class _Run:
     """What is collected while a pipeline draws."""
 
-    def __init__(
-        self,
-        sampler: Sampler,
-        pipeline: Any,
-        drawings: Sequence[Drawing],
-        options: SamplingOptions,
-        watching: Watching,
-    ) -> None:
+    def __init__(self, sampler: Sampler, pipeline: Any, watching: Watching) -> None:
         self.sampler = sampler
         self.pipeline = pipeline
         self.watching = watching
         self.guesses: guesses.Guesses | None = None
-        self._before: Tensor | None = None  # latents after the last step, for models that flow
+        self._before: Tensor | None = None  # latents before the present step, for models that flow
         self._seen: list[Frames] = []
         self._guessed: list[Frames] = []
         self._steps: dict[int, guesses.Step] = {}
@@ -227,22 +222,32 @@ class _Run:
         """Look at a step that has just ended."""
         self.watching.check()
         step = self._step(index, values["latents"])
-        if step is not None:
-            self._seen.append(self.sampler.look(step.seen))
-            self._guessed.append(self.sampler.look(step.guess))
-            if index + 1 in self.watching.compare_at:
-                self._steps[index + 1] = step
-            self.watching.step(index + 1, pipeline.num_timesteps, self._guessed[-1])
+        self._seen.append(self.sampler.look(step.seen))
+        self._guessed.append(self.sampler.look(step.guess))
+        if index + 1 in self.watching.compare_at:
+            self._steps[index + 1] = step
+        self.watching.step(index + 1, pipeline.num_timesteps, self._guessed[-1])
         return {}
 
-    def _step(self, index: int, latents: Tensor) -> guesses.Step | None:
+    def listen_to(self, scheduler: Any) -> None:
+        """Remember what each step of a model that flows begins with; the scheduler is this run's own."""
+        step = scheduler.step
+
+        def remembering(output: Tensor, time: Any, sample: Tensor, *more: Any, **named: Any) -> Any:
+            self._before = sample
+            return step(output, time, sample, *more, **named)
+
+        scheduler.step = remembering
+
+    def _step(self, index: int, latents: Tensor) -> guesses.Step:
         if self.guesses is not None:
             return self.guesses.steps.pop()
-        before, self._before = self._before, latents
-        if before is None:
-            return None  # where the first step came from is not told
-        sigmas = self.pipeline.scheduler.sigmas
-        return guesses.of_flow(before, latents, float(sigmas[index]), float(sigmas[index + 1]))
+        assert self._before is not None, "the scheduler takes a step before it ends"
+        scheduler = self.pipeline.scheduler
+        first = (getattr(scheduler, "begin_index", None) or 0) + index
+        return guesses.of_flow(
+            self._before, latents, float(scheduler.sigmas[first]), float(scheduler.sigmas[first + 1])
+        )
 
     def film(self, place: int) -> Film:
         """Return the steps of one picture."""

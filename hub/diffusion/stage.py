@@ -73,12 +73,14 @@ def stage_html(pictures: Sequence[Shown], reading: Reading, group: str) -> str:
     times = zoom(first.size, len(pictures))
     width, height = first.size
     enlarged = f", shown {times} times as large, each pixel as a square" if times > 1 else ""
+    several = " Click one to send it on, or to animate it." if len(pictures) > 1 else ""
     smooth = '<label><input type="checkbox" class="drawn-smooth" /> smooth</label>' if times > 1 else ""
     return (
         f'<div class="drawn" data-steps="{first.steps}" data-columns="{COLUMNS}">'
         f'{words_html(reading, pictures, group)}<div class="drawn-pictures">'
         + "".join(_picture_html(each, times, reading) for each in pictures)
-        + f'</div><p class="drawn-hint">{width} × {height} pixels{enlarged}. {smooth}</p>{_scrubber_html(first)}</div>'
+        + f'</div><p class="drawn-hint">{width} × {height} pixels{enlarged}. {smooth}{several}</p>'
+        f"{_scrubber_html(first)}</div>"
     )
 
 
@@ -201,7 +203,16 @@ function choose(word) {
 }
 
 element.addEventListener("input", show);
+function take(stage) {
+  const stages = [...element.querySelectorAll(".drawn-stage")];
+  if (stages.length < 2) return;
+  for (const each of stages) each.classList.toggle("drawn-taken", each === stage);
+  trigger("select", {place: stages.indexOf(stage)});
+}
+
 element.addEventListener("click", event => {
+  const stage = event.target.closest(".drawn-stage");
+  if (stage) take(stage);
   const word = event.target.closest("button.drawn-word"), still = event.target.closest(".drawn-still");
   if (word) choose(word);
   if (still) { element.querySelector("input[type=range]").value = still.dataset.step; show(); }
@@ -219,6 +230,7 @@ CSS = """
 .drawn-stage > img { display: block; width: 100%; height: 100%; image-rendering: pixelated; }
 .drawn-soft .drawn-stage > img { image-rendering: auto; }
 .drawn-stage > .drawn-map { position: absolute; inset: 0; image-rendering: auto; }
+.drawn-stage.drawn-taken { outline: 3px solid var(--primary-500); }
 .drawn-frame { position: absolute; inset: 0; }
 .drawn [hidden] { display: none !important; }
 .drawn-words { line-height: 2.1; }

@@ -14,7 +14,7 @@ from PIL import Image
 from demos.point_clouds.models import FILES, MODELS
 from demos.point_clouds.monocular import MOST_PIXELS, PictureDepth, working_size
 from demos.point_clouds.options import ReadOptions
-from hub.depth import Depth
+from hub.depth import Depth, DepthEstimator
 from hub.depth_cards import DEPTH_FAMILY, SINGLE_PICTURE
 from hub.errors import InvalidInput
 from tests.demos import tiny_stereo
@@ -30,7 +30,10 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, PictureDepth]:
     root = tmp_path_factory.mktemp("checkpoints")
     folders = {name: tiny_stereo.save(name, root / name) for name in HUB[:2]}
     folders["zoedepth"] = save_zoedepth(root / "zoedepth")
-    return {name: PictureDepth(CARDS[name], folder, "cpu", torch.float32) for name, folder in folders.items()}
+    return {
+        name: PictureDepth(CARDS[name], DepthEstimator(folder, "cpu", torch.float32))
+        for name, folder in folders.items()
+    }
 
 
 @pytest.fixture
@@ -93,7 +96,7 @@ def test_the_field_of_view_of_the_options_is_used_where_nobody_knows_better(
 
 def test_a_model_that_says_no_metres_is_refused(tmp_path: Path, picture: Image.Image) -> None:
     folder = tiny_stereo.save("depth-anything-v2-small", tmp_path / "relative")
-    relative = PictureDepth(CARDS["depth-anything-v2-indoor"], folder, "cpu", torch.float32)
+    relative = PictureDepth(CARDS["depth-anything-v2-indoor"], DepthEstimator(folder, "cpu", torch.float32))
     with pytest.raises(InvalidInput, match="no unit"):
         relative(picture, FAR)
 

@@ -13,10 +13,12 @@ import torch
 from PIL import Image
 
 from demos.point_clouds.models import MODELS
-from demos.point_clouds.monocular import SKY_FROM_M, PictureDepth
+from demos.point_clouds.monocular import PictureDepth
 from demos.point_clouds.options import ReadOptions
 from demos.point_clouds.rgbd import GRAZING_DEG, Intrinsics, Pictured, parse_intrinsics, rgbd_cloud, unproject
 from demos.point_clouds.truth import compare_picture
+from hub.depth import DepthEstimator
+from hub.depth_cards import SKY_FROM_M
 from hub.errors import InvalidInput
 from tabletop.pictures import scene_picture
 from tabletop.render import render
@@ -51,7 +53,7 @@ def assert_same(cloud: Any, made: Pictured) -> None:
 @pytest.fixture(scope="module")
 def tabletop() -> PictureDepth:
     card = next(card for card in MODELS if card.ships_weights)
-    return PictureDepth(card, card.folder, "cpu", torch.float32)
+    return PictureDepth(card, DepthEstimator(card.folder, "cpu", torch.float32))
 
 
 def test_the_embedded_model_makes_a_cloud_near_the_truth_without_the_sky(tabletop: PictureDepth) -> None:

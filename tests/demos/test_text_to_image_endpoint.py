@@ -17,9 +17,10 @@ from PIL import Image
 
 from demos.text_to_image.demo import DEMO
 from demos.text_to_image.options import TextToImageOptions
-from demos.text_to_image.tab import defaults, marks, true_caption
+from demos.text_to_image.tab import true_caption
 from hub import guard
 from hub.diffusion.cards import TABLETOP, TEXT_TO_IMAGE, abilities_of
+from hub.diffusion.controls import defaults, length_html, limits_html, marks_html
 from hub.diffusion.options import fitted
 from hub.diffusion.pictures import restored
 from hub.options import checked
@@ -27,6 +28,7 @@ from hub.page import build, launch
 from hub.runtime import Hub
 from hub.settings import Settings
 from tabletop.captions import parse
+from tabletop.prompts import taught
 from tests.app import RunningApp, free_port
 from tests.hub.diffusion_cache import make_cache
 
@@ -100,7 +102,14 @@ def test_a_start_picture_is_taken_and_named_in_the_record(drawer: Client, tmp_pa
     assert answer["run"]["options"]["start"]
     assert answer["run"]["options"]["strength"] == 0.5
     assert "ImageOps.fit" in answer["code"]
+    assert answer["notes"] == []
     assert restored(guard.picture(answer["pictures"][0]["file"]).text, TextToImageOptions).started
+
+
+def test_what_was_done_to_a_start_picture_is_told(drawer: Client, tmp_path: Path) -> None:
+    Image.new("RGBA", (80, 50), (255, 0, 0, 0)).save(tmp_path / "clear.png")
+    answer = ask(drawer, start=handle_file(str(tmp_path / "clear.png")))
+    assert answer["notes"] == ["transparent parts were laid on white"]
 
 
 def test_the_end_of_a_long_prompt_and_strange_words_are_told(drawer: Client) -> None:
@@ -144,20 +153,28 @@ def test_a_new_scene_is_described_in_words_that_the_model_knows() -> None:
     for _ in range(10):
         words = true_caption()
         assert parse(words) is not None
-        assert not marks(words, TABLETOP.key)
+        assert not marks_html(words, taught())
 
 
 def test_words_that_were_not_taught_are_marked_while_typing() -> None:
-    assert "dog" in marks("a red dog", TABLETOP.key)
-    assert "<b>" not in marks("<b>", TABLETOP.key)
-    assert not marks("a red dog", "sd-1.5")
+    assert "dog" in marks_html("a red dog", taught())
+    assert "<b>" not in marks_html("<b>", taught())
+    assert not marks_html("a red dog", None)
+
+
+def test_a_prompt_that_is_certainly_too_long_is_said_to_be_while_typing() -> None:
+    assert "48 tokens" in length_html("red " * 47, 48)
+    assert not length_html("red " * 46, 48)
 
 
 @pytest.mark.parametrize("card", TEXT_TO_IMAGE, ids=lambda card: card.key)
 def test_the_defaults_of_a_model_are_settings_that_it_can_follow(card: Any) -> None:
-    steps, guidance, scheduler, width, height = defaults(card.key)
-    chosen = checked(
-        TextToImageOptions,
-        {"steps": steps, "guidance": guidance, "scheduler": scheduler, "width": width, "height": height},
-    )
+    chosen = checked(TextToImageOptions, defaults(card))
     assert fitted(chosen, abilities_of(card)) == (chosen, ())
+
+
+def test_the_limits_of_the_chosen_model_are_told_beside_the_settings() -> None:
+    told = limits_html(TABLETOP)
+    assert "64 to 256 pixels" in told
+    assert "unipc" in told
+    assert "lcm" not in told

@@ -13,7 +13,7 @@ from hub import cards, weights
 from hub.cards import ModelCard
 from hub.demo import Loading
 from hub.device import Device
-from hub.diffusion.control_cards import CONTROLS
+from hub.diffusion.control_cards import CONTROLS, INPAINT_CONTROL
 from hub.diffusion.loading import Components, load_components
 from hub.pool import Pool
 from tests.demos import tiny_diffusion
@@ -25,10 +25,10 @@ CONTROLNETS = {"sd-1.5": "controlnet", "sdxl": "controlnet-xl", "tabletop": "con
 
 def checkpoint_of(card: ModelCard) -> str:
     """Return the name of the tiny checkpoint that stands for a card's weights."""
-    for control in CONTROLS:
+    for control in (*CONTROLS, INPAINT_CONTROL):
         if control.card == card:
             return "controlnet-union" if control.is_union else CONTROLNETS[control.base]
-    return card.key
+    return card.key.partition("+")[0]  # of a composed card, its model's
 
 
 @dataclass
@@ -40,19 +40,22 @@ class Cache:
 
     def place(self, card: ModelCard) -> Path:
         """Return the folder of a card's files, and save the tiny checkpoint there on the first call."""
-        if card.embedded:
-            folder = self.root / "models" / card.source
-        else:
-            repository = self.root / "cache" / f"models--{card.source.replace('/', '--')}"
-            commit = card.revision if card.pinned else COMMIT
-            folder = repository / "snapshots" / commit
-            (repository / "refs").mkdir(parents=True, exist_ok=True)
-            (repository / "refs" / "main").write_text(commit)
+        folder = self.folder(card)
         if not folder.exists():
             tiny_diffusion.save(checkpoint_of(card), folder)
             if card.embedded:
                 write_checksums(folder)
         return folder
+
+    def folder(self, card: ModelCard) -> Path:
+        """Return where a card's files belong, with all around them that makes it a cache of the Hub."""
+        if card.embedded:
+            return self.root / "models" / card.source
+        repository = self.root / "cache" / f"models--{card.source.replace('/', '--')}"
+        commit = card.revision if card.pinned else COMMIT
+        (repository / "refs").mkdir(parents=True, exist_ok=True)
+        (repository / "refs" / "main").write_text(commit)
+        return repository / "snapshots" / commit
 
     def loading(self, card: ModelCard, offload: bool = False) -> Loading:
         """Return what a demo's `load` would be given for a card, whose files are there."""

@@ -13,7 +13,11 @@ import torch
 from PIL import Image
 
 from hub.cards import MODELS_DIR
-from hub.depth import DepthEstimator, zoe_pictures
+from hub.demo import Loading
+from hub.depth import DepthEstimator, shared_estimator, zoe_pictures
+from hub.depth_cards import TABLETOP
+from hub.device import Device
+from hub.pool import Pool
 from tabletop.pictures import scene_picture
 from tests.demos import tiny_stereo
 from tests.demos.tiny_depth import save_zoedepth
@@ -80,3 +84,10 @@ def test_zoedepth_loses_its_margin_and_nothing_else(zoedepth: Path) -> None:
         SimpleNamespace(predicted_depth=half), [(height, width)]
     )
     np.testing.assert_allclose(resized["predicted_depth"].numpy(), expected, atol=0.01)
+
+
+def test_demos_that_need_the_same_model_hold_one_of_it() -> None:
+    pool, device = Pool(lambda: 10**10, 60), Device("cpu", "float32", "CPU")
+    loading = Loading(TABLETOP, TABLETOP.folder, device, lambda *_: None, pool.component)
+    first, second = (shared_estimator(loading, TABLETOP, TABLETOP.folder) for _ in range(2))
+    assert first is second

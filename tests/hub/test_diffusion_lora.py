@@ -262,6 +262,13 @@ def bad_file(folder: Path, case: str, good: bytes) -> Path:
             path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 100)
         case "array":
             path.write_bytes(struct.pack("<Q", 2) + b"[]")
+        case "deep":
+            path.write_bytes(struct.pack("<Q", 100_000) + b"[" * 100_000)
+        case "offsets":
+            named = json.dumps({"lora_A": {"data_offsets": [0, "a"]}}).encode()
+            path.write_bytes(struct.pack("<Q", len(named)) + named)
+        case "notes":
+            save_file({"lora_A.weight": torch.zeros(1)}, path, {"lora_adapter_metadata": "[]"})
         case _:
             sign = {"loha": "hada_w1_a", "dora": "dora_scale", "model": "weight"}[case]
             names = [name.replace("lora_A.weight", sign).replace("lora_B.weight", sign) for name in header]
@@ -281,6 +288,9 @@ def bad_file(folder: Path, case: str, good: bytes) -> Path:
         ("empty", "not a safetensors file"),
         ("picture", "not a safetensors file"),
         ("array", "damaged"),
+        ("deep", "damaged"),
+        ("offsets", "damaged"),
+        ("notes", "damaged"),
         ("loha", "is a LoHa"),
         ("dora", "is a DoRA"),
         ("model", "no LoRA layers"),

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from hub.diffusion.abilities import ABILITIES
-from hub.diffusion.options import MOST_PICTURES, SEEDS, SamplingOptions, fitted, new_seed
+from hub.diffusion.options import MOST_PICTURES, SEEDS, SamplingOptions, enough_steps, fitted, new_seed
 from hub.errors import InvalidInput
 from hub.options import checked
 
@@ -31,6 +31,16 @@ def test_a_model_without_guidance_says_so() -> None:
     assert (changed.guidance, changed.steps, changed.scheduler) == (0.0, TURBO.most_steps, TURBO.schedulers[0])
     assert len(notes) == 4
     assert any("negative" in note for note in notes)
+
+
+@pytest.mark.parametrize("name", ABILITIES)
+def test_from_a_start_picture_at_least_one_step_is_taken_whatever_the_strength(name: str) -> None:
+    most = ABILITIES[name].most_steps
+    for wanted in range(1, most + 1):
+        for strength in (0.0, 0.01, 0.15, 0.35, 0.6, 1.0):
+            steps, kept, notes = enough_steps(wanted, strength, most)
+            assert 1 <= int(steps * kept) <= steps <= most
+            assert bool(notes) == ((steps, kept) != (wanted, strength))
 
 
 def test_seeds_count_up_from_the_seed() -> None:

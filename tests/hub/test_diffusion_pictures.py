@@ -59,6 +59,7 @@ def test_a_saved_picture_gives_back_every_setting_of_its_own(tmp_path: Path) -> 
         {},
         {PNG_KEY: "not json"},
         {PNG_KEY: "[]"},
+        {PNG_KEY: "[" * 100_000},
         {PNG_KEY: "{}"},
         {PNG_KEY: json.dumps({"options": {"steps": 10**6}, "demo": "", "source": ""})},
         {PNG_KEY: json.dumps({"options": {"prompt": ["a"]}, "demo": "", "source": ""})},

@@ -156,6 +156,32 @@ def test_the_record_says_all_that_is_needed_to_do_the_run_again(make: Make) -> N
     assert world.run(request(3)).run.timings.load_s == 0
 
 
+def test_a_run_is_leased_for_all_that_its_request_needs(make: Make) -> None:
+    world = make()
+
+    def completed(card: ModelCard, wanted: ToyRequest) -> ModelCard:
+        if wanted.steps > 5:
+            raise InvalidInput("That does not fit.", "Choose another.")
+        return replace(card, key="toy+more", label=f"{card.label} + more", needs=(replace(EMBEDDED, key="more"),))
+
+    world.demo = replace(world.demo, completed=completed)
+    outcome = world.run(request(0))
+    assert (outcome.run.model, outcome.run.source) == ("Toy + more", "toy")
+    assert world.hub.pool.resident() == ("Toy + more",)
+    *_, reply = world.hub.stream_all(world.hub.jobs.open("me", "toy"), world.demo, EMBEDDED, [request(1)])
+    assert isinstance(reply, Outcome)
+    assert reply.run.model == "Toy + more"
+    assert world.hub.pool.loads == 1
+    with pytest.raises(InvalidInput, match="does not fit"):
+        world.run(request(2, steps=6))
+    job = world.hub.jobs.open("me", "toy")
+    told = world.hub.stream_all(job, world.demo, EMBEDDED, [request(2, steps=6), request(3)])
+    refused, done = (update for update in told if not isinstance(update, Progress))
+    assert isinstance(refused, InvalidInput)
+    assert isinstance(done, Outcome)
+    assert world.hub.jobs.in_flight() == 0
+
+
 def test_a_finished_run_gives_back_its_place_and_the_device(make: Make) -> None:
     world = make(runs_per_session=1)
     for number in range(5):

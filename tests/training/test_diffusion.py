@@ -123,7 +123,9 @@ def test_whitening_turns_the_latents_and_leaves_the_pictures(autoencoding: Autoe
     pictures = table.cells(views(PICTURE_PX))["rgb"]
     pixels = torch.from_numpy(np.asarray(pictures).transpose(0, 3, 1, 2).copy()).float() / 127.5 - 1
     with torch.no_grad():
-        points = autoencoder.encode(pixels).latent_dist.mean.permute(0, 2, 3, 1).flatten(0, 2)
+        encoded = autoencoder.encode(pixels).latent_dist
+    assert encoded.std.max() < 1e-6
+    points = encoded.mean.permute(0, 2, 3, 1).flatten(0, 2)
     # Cells with solids weigh more than here, so these are near one and nought without being them.
     covariance = torch.cov(points.T)
     assert 0.1 < covariance.diagonal().min() <= covariance.diagonal().max() < 4

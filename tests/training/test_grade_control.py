@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tabletop.casting import TABLE
+from tabletop.controls import edges
 from tabletop.render import render
-from training.controls import edges
 from training.grade_control import Result, depth_errors, edge_f1, recoloured
 from training.pictures import PICTURE_PX
 

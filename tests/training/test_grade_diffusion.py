@@ -97,8 +97,8 @@ def test_prompts_ask_for_what_their_scene_shows() -> None:
     assert all(each.relation is None and len(each.solids) == 2 for each in two_solids(20, related=False))
 
 
-RED_CUBE = Found("cube", "red", "large", (-0.1, 0.8), 0.9)
-BLUE_CONE = Found("cone", "blue", "small", (0.1, 0.9), 0.9)
+RED_CUBE = Found("cube", "red", "large", (-0.1, 0.8), (30, 70), 0.9)
+BLUE_CONE = Found("cone", "blue", "small", (0.1, 0.9), (90, 66), 0.9)
 PAIR = (NamedSolid("red", "cube"), NamedSolid("blue", "cone", "small"))
 
 

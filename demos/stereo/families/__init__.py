@@ -13,6 +13,8 @@ from demos.stereo.families.monocular import DepthEstimation
 from demos.stereo.families.semi_global import CensusSemiGlobal
 from demos.stereo.families.sparse import KeypointMatching, Sift
 from demos.stereo.matching import Family
+from hub.depth import DepthEstimator
+from hub.depth_cards import DEPTH_FAMILY
 
 # Methods of a library: built for a device.
 METHODS: dict[str, Callable[[str], Family]] = {
@@ -25,5 +27,5 @@ METHODS: dict[str, Callable[[str], Family]] = {
 # Models: built from a folder, a device and a torch.dtype.
 FAMILIES: dict[str, Callable[..., Family]] = {
     "keypoint-matching": KeypointMatching,
-    "depth-estimation": DepthEstimation,
+    DEPTH_FAMILY: lambda folder, device, dtype: DepthEstimation(DepthEstimator(folder, device, dtype)),
 }

@@ -12,8 +12,7 @@ NeurIPS 2024; Bochkovskii et al., Depth Pro, ICLR 2025.
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -28,9 +27,6 @@ from hub.batch import Watch
 from hub.depth import DepthEstimator
 from hub.errors import InvalidInput
 
-if TYPE_CHECKING:
-    import torch
-
 LEAST_COMMON = 100  # pixels that both must have seen
 KEPT = 0.8  # of the residuals, in each round of the fit
 ROUNDS = 5
@@ -41,8 +37,8 @@ UNKNOWN_SCALE = 0.2  # relative depth error assumed of a metric model alone: wha
 class DepthEstimation:
     """A depth model of the Hub, or the embedded one, through transformers' depth-estimation pipeline."""
 
-    def __init__(self, folder: Path, device: str, dtype: torch.dtype) -> None:
-        self.estimator = DepthEstimator(folder, device, dtype)
+    def __init__(self, estimator: DepthEstimator) -> None:
+        self.estimator = estimator
         self.metric = self.estimator.metric
         self.stereo = OpenCvDense()
 

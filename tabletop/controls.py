@@ -1,11 +1,10 @@
-"""The pictures that steer the ControlNets: edges, and nearness.
+"""The pictures that steer the embedded ControlNets: edges, and nearness, in training and in use alike.
 
 Both are what a user's preprocessor makes of a picture of any size, so nothing here may know the tabletop.
 """
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +16,8 @@ def edges(picture: NDArray[np.uint8], low: float = LOW, high: float = HIGH) -> N
 
     Source: Canny, A computational approach to edge detection, 1986, as OpenCV has it.
     """
+    import cv2
+
     return np.asarray(cv2.Canny(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), low, high), np.uint8)
 
 
