@@ -9,7 +9,7 @@ is for inpainting, as control_v11p_sd15_inpaint is: it is shown the picture with
 prompts say only what belongs into the hole ("a red cube"; "an empty table" where nothing does).
 
     python -m training.controlnet canny
-    python -m training.controlnet depth
+    python -m training.controlnet depth --start assets/models/tabletop-controlnet-canny
     python -m training.controlnet inpaint
 
 All can be stopped at any time and taken up again.
