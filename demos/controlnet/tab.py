@@ -19,7 +19,7 @@ from demos.controlnet.style import SCRIPT
 from hub import inputs, ui
 from hub.canvas import Words, canvas_input, paper
 from hub.diffusion.answers import streamed
-from hub.diffusion.controls import FITTED, QUIET, TakeOver, follow_model, lora_controls, mark_unknown
+from hub.diffusion.controls import FITTED, QUIET, TakeOver, draw_limits, follow_model, lora_controls, mark_unknown
 from hub.diffusion.panel import PICTURE, Panel
 from hub.diffusion.result import step_html
 from hub.draw import hint_html
@@ -84,6 +84,7 @@ def build(hub: Hub) -> None:
             lora = lora_controls(DEMO.slug)
         with tab.options("Steps, guidance, scheduler, size, networks"):
             options |= inputs.controls(ControlNetOptions, names=(*FITTED, "networks", "depth_model"))
+            draw_limits(tab)
         previews = gr.Checkbox(False, label="previews", visible=False)
         given: dict[str, Component] = {**options, **controls.given, "hand": hand, **lora, "start": start}
         given |= {"randomise": randomise, "previews": previews, "measures": measures}

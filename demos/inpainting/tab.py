@@ -75,7 +75,7 @@ def build(hub: Hub) -> None:
 
         # What a PNG tells are settings; the picture and the mask stay as they are.
         settings = {name: part for name, part in given.items() if name not in marking.inputs()}
-        restored = TakeOver(tab, InpaintOptions, settings)
+        restored = TakeOver(tab, InpaintOptions, settings, start="picture and mask")
         with tab.choices():
             restored.draw()
         with marking.below:

@@ -83,7 +83,8 @@ def build(hub: Hub) -> None:
             also_run_on=[typed.submit],
             optional=True,
         )
-        tab.receive(PICTURE, start)
+        arrived = tab.receive(PICTURE, start)
+        arrived(lambda: gr.Accordion(open=True), None, start_box, **QUIET)  # else nobody sees what came
         follow_model(tab, controls)
         new_scene.click(true_caption, None, typed, **QUIET)
         draw_guidance(tab, request, given)

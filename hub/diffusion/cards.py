@@ -43,7 +43,7 @@ TABLETOP = ModelCard(
     download_bytes=0,
     memory_bytes=44_000_000,
     knows="Rendered tabletop scenes with up to four coloured solids; trained by this project on nothing else.",
-    limits="It only knows tabletop scenes, in some sixty English words: of anything else it draws solids on a table.",
+    limits="It only knows tabletop scenes, in some seventy English words: of anything else it draws solids on a table.",
     citation="This project (training/diffusion.py); architecture: Rombach et al. 2022, Latent Diffusion, "
     "arXiv:2112.10752.",
     batch_limit=8,

@@ -135,6 +135,7 @@ class TakeOver:
         kind: type[SamplingOptions],
         given: Mapping[str, Component],
         more: Callable[[Restored], Mapping[str, Any]] = lambda found: {},
+        start: str = "start picture",
     ) -> None:
         """Prepare it.
 
@@ -144,6 +145,7 @@ class TakeOver:
             given: the tab's inputs, by name. Besides those of the options, "randomise" is switched off; "start" and
                 "lora_file" are emptied where the file says that there was none.
             more: tells the values of further inputs, by name; those that it does not name stay as they are.
+            start: what a picture of this tab starts from, which its file does not hold.
         """
         self.tab = tab
         self.kind = kind
@@ -151,6 +153,7 @@ class TakeOver:
         self.also = {name: given[name] for name in ("randomise", "start", "lora_file") if name in given}
         self.others = {name: each for name, each in given.items() if name not in {**self.controls, **self.also}}
         self.more = more
+        self.start = start
 
     def draw(self) -> None:
         """Draw the box that takes such a file."""
@@ -205,7 +208,7 @@ class TakeOver:
         if found.demo != self.tab.demo.slug:
             lacking.append(f"It was made on another tab ({found.demo[:40]}), whose own settings have no place here.")
         if found.started and start:
-            lacking.append("Its start picture is not in the file: send it, too.")
+            lacking.append(f"Not in the file: its {self.start}; send that, too.")
         if found.lora_file:
             lacking.append(f"Its LoRA, {found.lora_file[:80]}, is not in the file: send it, too.")
         values: dict[Any, Any] = {control: found.values[name] for name, control in self.controls.items()}

@@ -38,7 +38,7 @@ def judging(tmp_path_factory: pytest.TempPathFactory) -> JudgeOptions:
         cache=folder / "cache",
         scenes=ROWS,
         validation_scenes=2,
-        samples=480,
+        samples=960,
         batch=4,
         width=16,
         warm_up=16,
@@ -62,10 +62,10 @@ def test_a_judge_finds_names_and_places_the_solids_it_was_shown(judging: JudgeOp
 
 
 def test_a_judge_is_taken_up_again_where_it_stopped(judging: JudgeOptions) -> None:
-    again = Judging(replace(judging, samples=484))
-    assert again.seen == 480
+    again = Judging(replace(judging, samples=964))
+    assert again.seen == 960
     again.run()
-    assert again.seen == 484
+    assert again.seen == 964
 
 
 def test_a_lesson_has_the_centre_the_words_and_the_place_of_every_solid() -> None:
