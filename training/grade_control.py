@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from diffusers import ControlNetModel, StableDiffusionControlNetPipeline
@@ -22,7 +21,7 @@ from transformers import pipeline as make_pipeline
 
 from tabletop.captions import parse
 from tabletop.casting import TABLE
-from tabletop.controls import edges, nearness
+from tabletop.controls import edge_f1, edges, nearness
 from tabletop.render import render
 from tabletop.sampling import sample_scene
 from tabletop.world import COLOURS, TEST_SEEDS, Scene
@@ -154,21 +153,6 @@ def drawn(
             for task, each, picture in zip(some, controls, pictures, strict=True)
         ]
     return results
-
-
-def edge_f1(found: U8, control: U8, reach_px: int) -> float:
-    """Return the harmonic mean of two shares: edges found near one of the control's, and the other way round.
-
-    Near is within a square of `reach_px` about an edge. Source: the boundary F-measure of Martin et al., Learning to
-    detect natural image boundaries, PAMI 2004, without its one-to-one matching.
-    """
-    square = np.ones((2 * reach_px + 1,) * 2, np.uint8)
-    found_at, control_at = found > 0, control > 0
-    if not found_at.any() or not control_at.any():
-        return float(found_at.any() == control_at.any())
-    precision = (cv2.dilate(control, square) > 0)[found_at].mean()
-    recall = (cv2.dilate(found, square) > 0)[control_at].mean()
-    return float(2 * precision * recall / max(precision + recall, 1e-9))
 
 
 def depth_errors(model: Path, results: Sequence[Result]) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from demos.controlnet.agreement import REACH_PX, Agreement
+from demos.controlnet.agreement import Agreement
 from demos.controlnet.options import WAYS, ControlNetRequest, ControlOptions
 from demos.controlnet.pipeline import Controlled
 from demos.controlnet.sketches import Sketch
@@ -21,6 +21,7 @@ from hub.files import address, answer_file, result_path
 from hub.pictures import data_uri
 from hub.runtime import Outcome
 from hub.settings import Settings
+from tabletop.controls import REACH_PX
 
 LIVE_PX = 176  # width of a drawing below its controls
 BESIDE_PX = 256  # of a drawing, and of a result under one

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from demos.controlnet import preprocessors
-from demos.controlnet.agreement import Agreement, depth_error, edge_f1
+from demos.controlnet.agreement import Agreement, depth_error
 from demos.controlnet.experts import Experts, load_experts
 from demos.controlnet.networks import Nets, nets_for
 from demos.controlnet.options import ControlNetRequest, Guide, SketchRequest
@@ -25,6 +25,7 @@ from hub.diffusion.pictures import filling
 from hub.diffusion.prompts import known_to
 from hub.diffusion.sampler import Drawing, Drawn
 from hub.memo import Memo, fingerprint
+from tabletop.controls import edge_f1
 from tabletop.prompts import taught
 
 SKETCH_BYTES = 200_000_000  # of drawings, kept for the next prompt

@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from demos.controlnet import preprocessors
-from demos.controlnet.agreement import depth_error, edge_f1
+from demos.controlnet.agreement import depth_error
 from demos.controlnet.palette import ADE20K, BONES, COLOURS, classes_drawn, poses_drawn
-from tabletop.controls import edges, nearness
+from tabletop.controls import edge_f1, edges, nearness
 from tabletop.render import View, render
 from tabletop.sampling import FOV_DEG, sample_scene
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tabletop.casting import TABLE
-from tabletop.controls import edges
+from tabletop.controls import edge_f1, edges
 from tabletop.render import render
-from training.grade_control import Result, depth_errors, edge_f1, recoloured
+from training.grade_control import Result, depth_errors, recoloured
 from training.pictures import PICTURE_PX
 
 
